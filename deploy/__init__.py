@@ -1,0 +1,1 @@
+"""How Slugline is set up and run."""

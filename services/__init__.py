@@ -1,0 +1,1 @@
+"""The services of the wire: they meet only on topics and over public HTTP."""

@@ -1,0 +1,1 @@
+"""Distribution: who is owed a release, and getting it to them."""

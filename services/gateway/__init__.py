@@ -1,0 +1,1 @@
+"""Gateway: the public door, for readers, subscribers, streams and the desk."""

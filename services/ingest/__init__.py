@@ -1,0 +1,1 @@
+"""Ingest: copy comes in by push, poll or folder, and is kept."""

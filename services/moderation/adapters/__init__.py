@@ -1,0 +1,1 @@
+"""The only files of moderation with I/O; opened by its main, nowhere else."""

@@ -1,0 +1,1 @@
+"""Monitor: how late the wire is, where it is stuck, and why."""

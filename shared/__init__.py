@@ -1,0 +1,1 @@
+"""What every service shares: the domain, and the platform under it."""

@@ -1,0 +1,1 @@
+"""Tests of setting a machine up and running its brokers."""
