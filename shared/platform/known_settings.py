@@ -1,0 +1,27 @@
+"""Which WIRE_* variables exist? One line each; anything else in the environment stops a start."""
+
+# Read by services. `tests/architecture/test_settings.py` compares this list with every Settings class.
+KNOWN: tuple[str, ...] = (
+    # every service
+    "WIRE_BIND",
+    "WIRE_INSTANCE",
+    "WIRE_KAFKA",
+    "WIRE_LOG_FORMAT",
+    "WIRE_LOG_LEVEL",
+    "WIRE_OPS_PORT",
+    "WIRE_OTLP",
+    "WIRE_PARK_PER_MINUTE",
+    "WIRE_PROFILE",
+    "WIRE_REDIS",
+    "WIRE_TOPIC_PREFIX",
+)
+
+# Read by the tests, the `wire` command and the local runner; a service that inherits them ignores them.
+ELSEWHERE: tuple[str, ...] = (
+    "WIRE_KEY",
+    "WIRE_REQUIRE_BROKER",
+    "WIRE_SHARED",
+    "WIRE_TEST_KAFKA",
+    "WIRE_TEST_REDIS",
+    "WIRE_URL",
+)

@@ -1,0 +1,145 @@
+"""How is a log line written? structlog for ours and the libraries', without secrets and without story text."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import ValidationError
+
+MASK = "********"
+LONGEST_REASON = 300
+
+# Keys whose values are secrets, or words of a story that nobody may read before its release.
+SECRET_KEYS = frozenset(
+    {"authorization", "cookie", "password", "secret", "secrets", "signature", "ticket", "token", "api_key", "whsec"}
+)
+STORY_KEYS = frozenset(
+    {"bodies", "body", "byline", "data", "ednote", "headline", "headlines"}
+    | {"item", "payload", "slugline", "story", "text", "title", "value"}
+)
+DROPPED_KEYS = SECRET_KEYS | STORY_KEYS
+
+# Libraries whose info lines repeat what our own lines say better.
+QUIET = ("aiokafka", "faust", "mode", "uvicorn", "asyncio")
+
+Event = MutableMapping[str, Any]
+
+
+def configure_logs(
+    service: str,
+    style: Literal["json", "console"] = "json",
+    level: Literal["debug", "info", "warning", "error"] = "info",
+) -> None:
+    """Write every log line of this process to stderr; may be called again with better settings."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _name_service(service),
+        render_exception,
+        mask,
+    ]
+    last: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def logger(**bound: Any) -> structlog.stdlib.BoundLogger:
+    """The logger of this process with `bound` on every line; event names are `noun.happened`."""
+    log: structlog.stdlib.BoundLogger = structlog.get_logger("slugline")
+    return log.bind(**bound) if bound else log
+
+
+def mask(_: Any, __: str, event: Event) -> Event:
+    """structlog processor: drop the values of secret and story keys, at any depth; keep only hosts of URLs."""
+    for key, value in event.items():
+        event[key] = _masked(key, value)
+    return event
+
+
+def render_exception(_: Any, __: str, event: Event) -> Event:
+    """structlog processor: replace `exc_info` by frames and reasons; validation errors lose their input."""
+    info = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["reason"] = reason(error)
+        event["stack"] = list(_frames(error))
+    return event
+
+
+def reason(error: BaseException) -> str:
+    """An error in words fit for a log line or a header: cut short, and never the input that was validated."""
+    if isinstance(error, ValidationError):
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+        return "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['type']}" for p in problems)[:LONGEST_REASON]
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(reason(inner) for inner in error.exceptions)[:LONGEST_REASON]
+    return str(error)[:LONGEST_REASON]
+
+
+def _frames(error: BaseException) -> Iterator[str]:
+    """The stack of `error`, then of what it came from: `file:line function`, with each error's reason."""
+    link: BaseException | None = error
+    while link is not None:
+        yield f"{type(link).__name__}: {reason(link)}"
+        for frame in traceback.extract_tb(link.__traceback__):
+            yield f"  {frame.filename}:{frame.lineno} {frame.name}"
+        for inner in link.exceptions if isinstance(link, BaseExceptionGroup) else ():
+            yield from _frames(inner)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _masked(key: str, value: Any) -> Any:
+    name = key.lower()
+    if name in DROPPED_KEYS:
+        return MASK
+    if isinstance(value, Mapping):
+        return {inner: _masked(str(inner), below) for inner, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(key, below) for below in value]
+    if name.endswith("url") and isinstance(value, str):
+        return _origin(value)
+    return value
+
+
+def _origin(url: str) -> str:
+    """A webhook's path and query may be its password; scheme and host are enough to find it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+
+
+def _name_service(service: str) -> structlog.types.Processor:
+    def add(_: Any, __: str, event: Event) -> Event:
+        event.setdefault("service", service)
+        return event
+
+    return add
