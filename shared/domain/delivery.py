@@ -1,0 +1,96 @@
+"""What a delivery is: its id, the states it may pass through, and the gate in front of the socket."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from shared.domain.errors import IllegalMove
+from shared.domain.story import Kind
+from shared.domain.subscription import Ordering
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    FILTERED = "filtered"
+    KILLED = "killed"
+    EXPIRED = "expired"
+
+
+_S = DeliveryState
+MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
+    _S.PENDING: frozenset({_S.SENDING, _S.SUPERSEDED, _S.KILLED, _S.EXPIRED, _S.FILTERED}),
+    _S.SENDING: frozenset({_S.DELIVERED, _S.RETRYING, _S.EXPIRED, _S.KILLED, _S.SUPERSEDED}),
+    _S.RETRYING: frozenset({_S.SENDING, _S.SUPERSEDED, _S.KILLED, _S.EXPIRED}),
+    _S.EXPIRED: frozenset({_S.SENDING}),  # a person may ask for one more try
+    _S.DELIVERED: frozenset(),
+    _S.SUPERSEDED: frozenset(),
+    _S.FILTERED: frozenset(),
+    _S.KILLED: frozenset(),
+}
+
+
+def move(state: DeliveryState, to: DeliveryState) -> DeliveryState:
+    """Return `to`, or raise `IllegalMove` when a delivery may not go there from `state`."""
+    if to not in MOVES[state]:
+        raise IllegalMove(f"a delivery that is {state} cannot become {to}")
+    return to
+
+
+def delivery_id(story_id: str, release_no: int, endpoint_id: str) -> str:
+    """Return the `webhook-id` of one release owed to one endpoint: the same over all tries and restarts."""
+    digest = hashlib.sha256(f"{story_id}\t{release_no}\t{endpoint_id}".encode()).digest()
+    return "dlv_" + base64.b32encode(digest[:20]).decode().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the gate knows of one story: release numbers, 0 for none.
+
+    `withheld` is the release_no of the standing withhold (0 once lifted); `killed` that of the kill.
+    """
+
+    newest: int = 0
+    withheld: int = 0
+    killed: int = 0
+
+    def after(self, kind: Kind, release_no: int) -> "Standing":
+        """Return the standing once `release_no` is on the wire; older news changes nothing."""
+        if release_no <= self.newest:
+            return self
+        if kind is Kind.KILL:
+            return Standing(release_no, self.withheld, release_no)
+        if kind is Kind.WITHHOLD:
+            return Standing(release_no, release_no, self.killed)
+        return Standing(release_no, 0, self.killed)
+
+
+class Verdict(StrEnum):
+    """What the gate says of one delivery at the moment of writing to the socket."""
+
+    SEND = "send"
+    SUPERSEDED = "superseded"
+    KILLED = "killed"
+
+
+def gate(standing: Standing, kind: Kind, release_no: int, ordering: Ordering, endpoint_has: int = 0) -> Verdict:
+    """Decide whether a release may leave for an endpoint that already has release `endpoint_has` (0: none).
+
+    A kill is refused by nothing but a later kill of the same story (there is none). Withheld refuses what
+    is older than the withhold; under `latest` any newer release refuses an older one, under `every` only
+    one that this endpoint already has.
+    """
+    if kind is Kind.KILL:
+        return Verdict.SEND
+    if standing.killed:
+        return Verdict.KILLED
+    if endpoint_has > release_no or release_no < standing.withheld:
+        return Verdict.SUPERSEDED
+    if ordering is Ordering.LATEST and release_no < standing.newest:
+        return Verdict.SUPERSEDED
+    return Verdict.SEND

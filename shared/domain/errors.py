@@ -1,0 +1,55 @@
+"""Every error Slugline's rules can name, in one tree.
+
+WireError
+├── Refusal                 a rule says no; the caller is told why, nothing is retried
+│   ├── UnknownStory        nothing is known under that id
+│   ├── IllegalMove         the story's state does not allow it (withhold before release, …)
+│   ├── NotAllowed          this person may not do it (the second pair of eyes is the first)
+│   └── BadFilter           a subscription filter that cannot mean anything
+├── Unprocessable           a record that can never succeed: parked with its bytes and this reason
+│   ├── Undecodable         not JSON, or not the shape its type promises
+│   └── UnknownEventType    well-formed, but of a type this service does not act on
+└── Misconfigured           the surroundings are wrong; the process says what to do and does not start
+
+Anything else that is raised ends the loop that met it: the batch replays after a restart.
+"""
+
+
+class WireError(Exception):
+    """Root of the tree: catch it only at a door (HTTP, command line)."""
+
+
+class Refusal(WireError):
+    """A rule says no. `str(error)` is a sentence for the person who asked."""
+
+
+class UnknownStory(Refusal):
+    """Nothing is known under that story id (or it is not yours to see)."""
+
+
+class IllegalMove(Refusal):
+    """The story's present state does not allow this decision."""
+
+
+class NotAllowed(Refusal):
+    """This person may not decide this (for example: confirm their own kill)."""
+
+
+class BadFilter(Refusal):
+    """A subscription filter that names an unknown field or an impossible value."""
+
+
+class Unprocessable(WireError):
+    """A record that can never succeed; `str(error)` goes on the dead letter as its reason."""
+
+
+class Undecodable(Unprocessable):
+    """The bytes are not the JSON shape that their topic promises."""
+
+
+class UnknownEventType(Unprocessable):
+    """A well-formed event of a type that the acting service does not know."""
+
+
+class Misconfigured(WireError):
+    """The surroundings do not fit; `str(error)` says what to do about it."""

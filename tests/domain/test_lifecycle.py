@@ -1,0 +1,183 @@
+"""The desk's state machine, move by move; random interleavings are in test_lifecycle_properties."""
+
+from shared.domain.lifecycle import Input, decide
+from shared.domain.state import DecisionState, Outcome, Stage, StoryState, decision_of, receipt_of
+from shared.domain.story import Kind, Lane
+from tests.domain.stories import NOON, deciding, filing, held, later, lifting, nothing_known
+
+
+def after(*inputs: Input, state: StoryState | None = None) -> StoryState:
+    state = state or nothing_known()
+    for given in inputs:
+        state = decide(state, given, NOON)
+    return state
+
+
+def outcome(state: StoryState) -> Outcome:
+    return state.applied[-1].outcome
+
+
+def test_the_first_release_is_a_publish_whatever_it_was_filed_as() -> None:
+    """A story nobody has seen cannot be updated."""
+    state = after(filing("e1"))
+    note = state.applied[-1].release
+    assert note is not None
+    assert (note.kind, note.release_no, note.version) == (Kind.PUBLISH, 1, 1)
+
+
+def test_an_assigned_version_is_raised_when_taken() -> None:
+    """Two texts filed at once under one proposed number are both kept."""
+    state = after(filing("e1", "one", version=1), filing("e2", "two", version=1))
+    assert state.released == 2
+    assert [entry.version for entry in state.applied] == [1, 2]
+
+
+def test_the_same_content_is_a_duplicate_whatever_number_it_claims() -> None:
+    """A wire that renumbers an unchanged text releases nothing."""
+    state = after(filing("e1"), filing("e2", version=7, assigned=False))
+    assert outcome(state) is Outcome.DUPLICATE
+    assert state.release_no == 1
+
+
+def test_a_repeat_is_sent_again_and_never_a_duplicate() -> None:
+    """Repeat is a deliberate resend of the released text."""
+    state = after(filing("e1"), filing("e2", kind=Kind.REPEAT))
+    note = state.applied[-1].release
+    assert note is not None
+    assert (note.kind, note.version, note.release_no) == (Kind.REPEAT, 1, 2)
+
+
+def test_other_content_under_a_providers_number_goes_to_a_human() -> None:
+    """Nobody but an editor can tell which of two texts is version 3."""
+    state = after(filing("e1", "one", version=3, assigned=False), filing("e2", "two", version=3, assigned=False))
+    assert outcome(state) is Outcome.HELD
+    assert state.versions[4].queue == "conflicts"
+    assert state.released == 3
+
+
+def test_an_older_provider_version_is_kept_and_never_sent() -> None:
+    """Late version 1 does not undo version 2."""
+    state = after(filing("e2", "two", version=2, assigned=False), filing("e1", "one", version=1, assigned=False))
+    assert outcome(state) is Outcome.SUPERSEDED
+    assert (state.released, state.release_no) == (2, 1)
+
+
+def test_a_held_version_leaves_the_released_one_public() -> None:
+    """Invariant 5: version 2 waits, version 1 stays."""
+    state = after(filing("e1"), filing("e2", "two", ruling=held()))
+    assert (state.released, state.versions[2].stage) == (1, Stage.HELD)
+
+
+def test_what_is_filed_on_a_held_version_waits_too() -> None:
+    """Otherwise the next version would carry out what a rule stopped."""
+    state = after(filing("e1", ruling=held()), filing("e2", "two"))
+    assert state.versions[2].stage is Stage.HELD
+    assert state.release_no == 0
+
+
+def test_releasing_a_newer_version_supersedes_what_waited_below() -> None:
+    """Version 1 held, version 2 let go: version 1 must never follow."""
+    state = after(filing("e1", ruling=held()), filing("e2", "two"), deciding("d1", "release", version=2))
+    assert state.released == 2
+    assert state.versions[1].stage is Stage.SUPERSEDED
+    assert outcome(after(deciding("d2", "release", version=1), state=state)) is Outcome.REFUSED
+
+
+def test_an_embargo_holds_until_its_lift() -> None:
+    """The lift releases, at T0 and not before."""
+    state = after(filing("e1", embargo_until=later(60)))
+    assert state.versions[1].stage is Stage.EMBARGOED
+    assert decide(state, lifting("l1", 1, later(60)), later(59)).release_no == 0
+    assert decide(state, lifting("l1", 1, later(60)), later(60)).released == 1
+
+
+def test_filing_lengthens_an_embargo_and_never_shortens_it() -> None:
+    """Version 2 filed before T0 inherits it; only the desk may shorten."""
+    shorter = after(filing("e1", embargo_until=later(60)), filing("e2", "two", embargo_until=later(10)))
+    assert shorter.versions[2].embargo_until == later(60)
+    longer = after(filing("e1", embargo_until=later(60)), filing("e2", "two", embargo_until=later(90)))
+    assert longer.versions[2].embargo_until == later(90)
+
+
+def test_two_versions_due_together_make_one_release() -> None:
+    """The older is superseded by the newer one that is due with it."""
+    state = after(filing("e1", embargo_until=later(60)), filing("e2", "two"))
+    for version in (1, 2):
+        state = decide(state, lifting(f"l{version}", version, later(60)), later(61))
+    assert (state.released, state.release_no, state.versions[1].stage) == (2, 1, Stage.SUPERSEDED)
+
+
+def test_the_desk_may_shorten_an_embargo_to_now() -> None:
+    """An embargo moved into the past releases at once."""
+    state = after(filing("e1", embargo_until=later(60)), deciding("d1", "embargo", embargo_until=later(-1)))
+    assert state.released == 1
+
+
+def test_a_withheld_story_is_released_again_in_full() -> None:
+    """Withhold is a notice; lifting it is a release of kind `release` with the text."""
+    state = after(filing("e1"), deciding("d1", "withhold"))
+    withhold = state.applied[-1].release
+    assert withhold is not None
+    assert (withhold.kind, withhold.text, withhold.lane) == (Kind.WITHHOLD, None, Lane.FLASH)
+    lifted = after(filing("e2", "two"), deciding("d2", "release", version=2), state=state)
+    note = lifted.applied[-1].release
+    assert note is not None
+    assert (note.kind, note.version, lifted.withheld) == (Kind.RELEASE, 2, False)
+
+
+def test_a_kill_needs_a_second_person() -> None:
+    """The first person again is refused, and the kill goes on waiting."""
+    state = after(filing("e1"), deciding("k1", "kill"))
+    assert outcome(state) is Outcome.NEEDS_SECOND_PERSON
+    again = after(deciding("c1", "confirm", decision_id="k1"), state=state)
+    assert outcome(again) is Outcome.REFUSED
+    assert again.killed is None
+    done = after(deciding("c2", "confirm", person="bob", decision_id="k1"), state=again)
+    assert done.killed is not None
+    assert decision_of(done, "k1", NOON) == (DecisionState.APPLIED, None)
+
+
+def test_a_kill_is_accepted_for_a_story_nobody_knows() -> None:
+    """What arrives under the id later is dead on arrival."""
+    state = after(deciding("k1", "kill", break_glass=True), filing("e1"))
+    assert state.killed is not None
+    assert outcome(state) is Outcome.KILLED
+    assert state.release_no == 1
+
+
+def test_an_unconfirmed_kill_expires() -> None:
+    """Yesterday's question is not answered today."""
+    state = after(filing("e1"), deciding("k1", "kill"))
+    tomorrow = later(24 * 3600 + 1)
+    late = decide(state, deciding("c1", "confirm", person="bob", decision_id="k1"), tomorrow)
+    assert late.killed is None
+    assert decision_of(late, "k1", tomorrow) == (DecisionState.EXPIRED, "nobody confirmed it in time")
+
+
+def test_a_second_kill_joins_the_pending_one() -> None:
+    """One question for the second person, not two."""
+    state = after(filing("e1"), deciding("k1", "kill"), deciding("k2", "kill", person="bob"))
+    assert state.applied[-1].decision_id == "k1"
+    assert outcome(state) is Outcome.DUPLICATE
+
+
+def test_a_receipt_follows_its_version() -> None:
+    """The receipt of a held filing says released once it is."""
+    state = after(filing("e1", ruling=held()))
+    entry = state.entry("e1")
+    assert entry is not None
+    assert receipt_of(state, entry)[0] is Outcome.HELD
+    assert receipt_of(after(deciding("d1", "release"), state=state), entry)[:2] == (Outcome.RELEASED, 1)
+
+
+def test_urgency_is_raised_before_release_and_never_lowered() -> None:
+    """A held routine story can become a flash; a flash cannot become routine."""
+    state = after(filing("e1", ruling=held()), deciding("d1", "urgency", urgency=2))
+    assert state.versions[1].lane is Lane.FLASH
+    assert outcome(after(deciding("d2", "urgency", urgency=5), state=state)) is Outcome.REFUSED
+
+
+def test_if_match_refuses_a_story_that_moved_on() -> None:
+    """Two editors cannot overwrite each other unknowingly."""
+    state = after(filing("e1"), filing("e2", "two", if_match=0))
+    assert outcome(state) is Outcome.REFUSED
