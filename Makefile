@@ -1,0 +1,57 @@
+# Slugline at the terminal. The first target is what plain `make` shows.
+PYTHON ?= python3
+VENV := .venv/bin
+BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo down test check fmt bench requirements clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Put everything in place: .venv, the Kafka jars, Java and Redis where they are missing
+	@$(BOOTSTRAP) dev
+
+run: ## Run the whole wire here, on a real Kafka and Redis; Ctrl-C stops it
+	@$(BOOTSTRAP) run
+	@$(VENV)/python -m deploy.local up
+
+demo: ## File a story into the running wire and show who gets it (FILE=path for one of yours)
+	@$(BOOTSTRAP) run
+	@$(VENV)/python -m deploy.local demo $(if $(FILE),"$(FILE)")
+
+down: ## Stop a wire that is running here
+	@$(BOOTSTRAP) run --only-python
+	@$(VENV)/python -m deploy.local down
+
+test: ## Run every test, on a real broker
+	@$(BOOTSTRAP) dev
+	@WIRE_REQUIRE_BROKER=1 $(VENV)/pytest $(ARGS)
+
+check: ## Check format, lint, types and import contracts
+	@$(BOOTSTRAP) dev --only-python
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports --no-logo
+
+fmt: ## Format the code and put imports in order
+	@$(BOOTSTRAP) dev --only-python
+	$(VENV)/ruff check --quiet --fix --select I .
+	$(VENV)/ruff format .
+
+bench: ## Measure the wire on this machine
+	@$(BOOTSTRAP) dev
+	@$(VENV)/python -m tests.bench $(ARGS)
+
+COMPILE = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make requirements' $(ARGS) pyproject.toml requirements/build.in
+
+requirements: ## Pin every library again from pyproject.toml (ARGS=--upgrade for the newest)
+	@$(BOOTSTRAP) dev --only-python
+	$(COMPILE) --output-file requirements/run.txt
+	$(COMPILE) --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+
+clean: ## Stop the wire, wipe its data and what tools left; libraries and jars stay
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m deploy.local down; fi
+	rm -rf .local .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
