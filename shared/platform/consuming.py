@@ -1,0 +1,552 @@
+"""The one loop: how are records handed over in order, flash first, and passed only when their effects are confirmed?
+
+A source is a topic with a consumer of its own. The first one, the *lead*, joins the group; the others follow its
+assignment, so that one process owns the same partition of every topic. Offsets pass by low watermark: a record whose
+effects are not confirmed yet holds back the offset, not the records after it.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from shared.domain.errors import Misconfigured, Unprocessable
+from shared.platform.health import Health
+from shared.platform.intake import Intake, NoCommittedOffset, Share, Source, open_consumer
+from shared.platform.membership import Membership
+from shared.platform.records import Record
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import Topic, name
+
+__all__ = [
+    "Completion",
+    "Handler",
+    "Membership",
+    "NoCommittedOffset",
+    "Ownership",
+    "Park",
+    "Record",
+    "Source",
+    "TooManyParked",
+    "committed",
+    "consume",
+    "follower_group",
+    "group_name",
+]
+
+WINDOW = 512
+COMMIT_EVERY_S = 0.2
+DRAIN_WITHIN_S = 5.0
+COMMIT_WITHIN_S = 5.0
+PARKED_PER_MINUTE = 60
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class TooManyParked(Exception):
+    """So many records cannot be processed that something else must be wrong; a person should look."""
+
+
+class Completion:
+    """The promise that a record's effects will be confirmed later; its offset passes when it is complete.
+
+    Completed once: whatever is said after the first `complete` or `fail` is ignored. Single-threaded.
+    """
+
+    __slots__ = ("_callbacks", "_done", "_error")
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[Completion], None]] = []
+        self._done = False
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        return self._done
+
+    def exception(self) -> BaseException | None:
+        """Why it failed; None while it is open and when it succeeded."""
+        return self._error
+
+    def complete(self) -> None:
+        """All effects of the record are confirmed, or durably somewhere else."""
+        self._settle(None)
+
+    def fail(self, error: BaseException) -> None:
+        """They cannot be: `Unprocessable` parks the record, anything else ends the loop."""
+        self._settle(error)
+
+    def add_done_callback(self, callback: Callable[["Completion"], None]) -> None:
+        """Call back when settled, at once if it is already."""
+        if self._done:
+            callback(self)
+        else:
+            self._callbacks.append(callback)
+
+    def _settle(self, error: BaseException | None) -> None:
+        if self._done:
+            return
+        self._done, self._error = True, error
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+
+Handler = Callable[[Record], Awaitable[Completion | None]]
+"""Returns None when every effect of the record is confirmed, or a Completion that says so later. May be called again
+with the same record after a crash, a rebalance or a failed commit."""
+
+Park = Callable[[Record, Unprocessable], Awaitable[object]]
+"""Puts a record on a dead-letter topic and returns when that is confirmed."""
+
+
+class Ownership(Protocol):
+    """Told which partitions (numbers, of every source alike) this process owns."""
+
+    async def gained(self, partitions: frozenset[int]) -> None:
+        """Get ready for them; nothing is handled before this returns. Cancelled when they go meanwhile."""
+
+    async def lost(self, partitions: frozenset[int]) -> None:
+        """Let go of them. What is completed in here is still committed."""
+
+
+def group_name(group: str, prefix: str = "") -> str:
+    """The group's id on a cluster whose names all begin with `prefix`."""
+    return f"{prefix}{group}"
+
+
+def follower_group(group: str, topic: Topic) -> str:
+    """The group under which a follower commits: `moderation` reading desk.inbox is `moderation.desk.inbox`."""
+    return f"{group}.{topic.value.removeprefix('wire.').removesuffix('.v1')}"
+
+
+async def consume(
+    kafka: KafkaSettings,
+    *,
+    group: str,
+    member: str,
+    sources: Sequence[Source],
+    handle: Handler,
+    park: Park,
+    stop: asyncio.Event,
+    ownership: Ownership | None = None,
+    window: int = WINDOW,
+    commit_every: float = COMMIT_EVERY_S,
+    health: Health | None = None,
+    membership: Membership | None = None,
+    parked_per_minute: int = PARKED_PER_MINUTE,
+) -> None:
+    """Hand records to `handle` until `stop` is set: at least once, in order within each partition of each source.
+
+    Earlier sources go first: before each handful of a source (its `at_most`), everything that waits in the sources
+    before it is taken. `member` is the static member id: stable over restarts, unique among running processes.
+    `window` bounds the records in flight per partition. `parked_per_minute` bounds how many records may be parked.
+
+    `Unprocessable` parks a record and goes on. Any other error, a failed park included, ends the loop with that error;
+    the offset of the record does not pass. Raises NoCommittedOffset, Misconfigured (topics missing or of unequal
+    partition counts), TooManyParked.
+    """
+    if not sources:
+        raise ValueError("there is nothing to consume")
+    loop = _Loop(
+        kafka,
+        group=group,
+        member=member,
+        handle=handle,
+        park=park,
+        stop=stop,
+        ownership=ownership,
+        commit_every=commit_every,
+        health=health,
+        membership=membership or Membership(),
+        parked_per_minute=parked_per_minute,
+    )
+    await loop.run(sources, window)
+
+
+class _Term:
+    """One assignment, from when it is given until it is taken away."""
+
+    __slots__ = ("opened", "partitions", "preparing", "told")
+
+    def __init__(self, partitions: frozenset[int]) -> None:
+        self.partitions = partitions
+        self.preparing: asyncio.Task[None] | None = None
+        self.told = False  # whether `gained` was called, so that `lost` must be
+        self.opened = False  # whether records are taken
+
+
+class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Two tasks meet here: the loop itself, and the group's coordinator calling the two `on_partitions_` methods.
+
+    The coordinator only swaps `_term`; the loop looks at it again after everything it awaits.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        *,
+        group: str,
+        member: str,
+        handle: Handler,
+        park: Park,
+        stop: asyncio.Event,
+        ownership: Ownership | None,
+        commit_every: float,
+        health: Health | None,
+        membership: Membership,
+        parked_per_minute: int,
+    ) -> None:
+        self._kafka = kafka
+        self._group = group
+        self._member = member
+        self._handle_record = handle
+        self._park_record = park
+        self._stop = stop
+        self._ownership = ownership
+        self._commit_every = commit_every
+        self._health = health
+        self._membership = membership
+        self._parked_per_minute = parked_per_minute
+        self._intakes: list[Intake] = []
+        self._term: _Term | None = None
+        self._failure: BaseException | None = None
+        self._ending = False
+        self._releasing = asyncio.Lock()
+        self._in_hand = 0  # records being handled or parked by the loop itself
+        self._unparked: deque[tuple[Intake, Share, Record, Unprocessable]] = deque()
+        self._parked_at: deque[float] = deque()
+        self._finished = asyncio.Event()
+        self._waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        membership.on_revival(self._wake)
+
+    # The life of the loop
+
+    async def run(self, sources: Sequence[Source], window: int) -> None:
+        helpers = [asyncio.create_task(self._watch_stop()), asyncio.create_task(self._commit_regularly())]
+        self._ready(False, "joining the group")
+        try:
+            await self._join(sources, window)
+            await self._work()
+        except BaseException as error:
+            self._failure = self._failure or error
+            raise
+        finally:
+            self._ending = True
+            self._ready(False, "stopped" if self._failure is None else f"ended by {type(self._failure).__name__}")
+            for helper in helpers:
+                helper.cancel()
+            await self._end()
+
+    async def _work(self) -> None:
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if self._stop.is_set():
+                return
+            await self._park_settled()
+            if not await self._turn():
+                await self._rest()
+
+    async def _turn(self) -> bool:
+        """Do the next thing; False when there is nothing to do."""
+        term = self._term
+        if term is None:
+            return False
+        if not term.opened:
+            await self._open(term)
+            return True
+        if not self._membership.alive():
+            return False
+        for intake in self._intakes:
+            handful = await intake.take()
+            if handful:
+                await self._handle(term, intake, handful)
+                return True
+        return False
+
+    async def _rest(self) -> None:
+        """Wait until there is something to take or somebody calls `_wake`. Every source is polled meanwhile."""
+        if not self._waker.done():
+            waiting: set[asyncio.Future[Any]] = {self._waker}
+            if self._term is not None and self._term.opened and self._membership.alive():
+                waiting |= {intake.expect() for intake in self._intakes}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if self._waker.done():
+            self._waker = asyncio.get_running_loop().create_future()
+
+    def _wake(self) -> None:
+        if not self._waker.done():
+            self._waker.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the loop with this error; the first one counts."""
+        if self._failure is None:
+            self._failure = error
+        self._cancel_preparation()
+        self._wake()
+
+    async def _watch_stop(self) -> None:
+        await self._stop.wait()
+        self._cancel_preparation()
+        self._wake()
+
+    def _cancel_preparation(self) -> None:
+        if self._term is not None and self._term.preparing is not None:
+            self._term.preparing.cancel()
+
+    async def _end(self) -> None:
+        """Finish what is in hand when asked to stop, commit what is finished, close. Never hides the first error."""
+        try:
+            await self._release(drain=DRAIN_WITHIN_S if self._failure is None else 0)
+        except Exception as error:
+            log.warning("consumer.release_failed", group=self._group, error=type(error).__name__)
+            if self._failure is None:
+                raise
+        finally:
+            await asyncio.gather(*(intake.close() for intake in self._intakes))
+
+    # Joining, owning, leaving
+
+    async def _join(self, sources: Sequence[Source], window: int) -> None:
+        lead, *followers = sources
+        group = group_name(self._group, self._kafka.topic_prefix)
+        session_ms = int(self._membership.session_timeout * 1000)
+        consumer = await open_consumer(
+            self._kafka,
+            group_id=group,
+            group_instance_id=self._member,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=500,
+            rebalance_timeout_ms=15_000,
+            # A handful takes as long as its deadlines allow: a stuck record is noticed by those, not by eviction.
+            max_poll_interval_ms=300_000,
+        )
+        self._intakes.append(Intake(self._kafka, lead, consumer, group, window))
+        for source in followers:
+            own = group_name(follower_group(self._group, source.topic), self._kafka.topic_prefix)
+            follower = await open_consumer(self._kafka, group_id=own)
+            self._intakes.append(Intake(self._kafka, source, follower, own, window))
+        await _check_partitions(consumer, [name(source.topic, self._kafka.topic_prefix) for source in sources])
+        self._membership.listen_to(consumer)
+        consumer.subscribe([name(lead.topic, self._kafka.topic_prefix)], listener=self)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """The coordinator's callback: only note it, since the group waits for its return."""
+        if self._ending:
+            return
+        partitions = frozenset(at.partition for at in assigned)
+        try:
+            lead, *followers = self._intakes
+            lead.hush(partitions)
+            for follower in followers:
+                follower.follow(partitions)
+        except Exception as error:  # noqa: BLE001 - aiokafka would only log it
+            self._fail(error)
+            return
+        self._membership.beat()
+        self._term = _Term(partitions)
+        self._wake()
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """The coordinator's callback: finish, commit and let go before anybody else may take over."""
+        try:
+            await self._release(drain=DRAIN_WITHIN_S)
+        except Exception as error:  # noqa: BLE001 - aiokafka would only log it
+            self._fail(error)
+
+    async def _open(self, term: _Term) -> None:
+        """Look up the offsets and let the owner prepare, outside the group's callback; then begin to take records."""
+        starts: list[dict[int, int]] = []
+
+        async def prepare() -> None:
+            starts.extend(await asyncio.gather(*(intake.committed(term.partitions) for intake in self._intakes)))
+            if self._ownership is not None and term.partitions:
+                term.told = True
+                await self._ownership.gained(term.partitions)
+
+        if self._over():
+            return
+        term.preparing = asyncio.create_task(prepare())
+        try:
+            await asyncio.wait({term.preparing})
+        finally:
+            term.preparing.cancel()
+        if term.preparing.cancelled():
+            return  # the partitions went meanwhile, or the loop is ending
+        if error := term.preparing.exception():
+            raise error
+        if term is not self._term:
+            return
+        for intake, offsets in zip(self._intakes, starts, strict=True):
+            intake.open(offsets)
+        term.opened = True
+        self._ready(True)
+        log.info("consumer.owns", group=self._group, partitions=sorted(term.partitions))
+
+    async def _release(self, drain: float) -> None:
+        """Let go of the current partitions: nothing new begins from here on."""
+        async with self._releasing:
+            term, self._term = self._term, None
+            if term is None:
+                return
+            self._ready(False, "rebalancing")
+            if term.preparing is not None:
+                term.preparing.cancel()
+                await asyncio.wait({term.preparing}, timeout=drain)
+            await self._drained(drain)
+            await self._commit_now()
+            try:
+                if self._ownership is not None and term.told:
+                    await self._ownership.lost(term.partitions)
+                    await self._commit_now()
+            finally:
+                for position, intake in enumerate(self._intakes):
+                    intake.leave(unassign=position > 0)
+
+    async def _drained(self, within: float) -> None:
+        """Wait until nothing is in flight, or for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._in_hand or any(intake.in_flight for intake in self._intakes):
+                    if self._ending:  # before that the loop itself does it
+                        await self._park_settled()
+                    self._finished.clear()
+                    await self._finished.wait()
+
+    # Handling
+
+    async def _handle(self, term: _Term, intake: Intake, handful: Sequence[tuple[Share, Record]]) -> None:
+        """Handle records one after the other, as long as they are ours."""
+        for share, record in handful:
+            while not self._membership.alive() and term is self._term and not self._over():
+                await self._rest()
+            if term is not self._term or self._over():
+                return
+            await self._handle_one(intake, share, record)
+        await asyncio.sleep(0)  # a handler that never waits must not keep the consumers from hearing of a flash
+
+    async def _handle_one(self, intake: Intake, share: Share, record: Record) -> None:
+        intake.begin(share, record)
+        self._in_hand += 1
+        try:
+            completion = await self._handle_record(record)
+        except Unprocessable as error:
+            await self._park(record, error)
+            completion = None
+        finally:
+            self._in_hand -= 1
+            self._finished.set()
+        if completion is None:
+            self._finish(intake, share, record)
+        else:
+            completion.add_done_callback(partial(self._settled, intake, share, record))
+
+    def _settled(self, intake: Intake, share: Share, record: Record, completion: Completion) -> None:
+        """A handler's promise has been kept, or cannot be."""
+        error = completion.exception()
+        if error is None:
+            self._finish(intake, share, record)
+        elif isinstance(error, Unprocessable):
+            self._unparked.append((intake, share, record, error))
+            self._finished.set()
+            self._wake()
+        else:
+            self._fail(error)
+
+    def _finish(self, intake: Intake, share: Share, record: Record) -> None:
+        if intake.finish(share, record):
+            self._wake()
+        self._finished.set()
+
+    async def _park_settled(self) -> None:
+        """Park the records whose completion failed for good."""
+        while self._unparked:
+            intake, share, record, error = self._unparked.popleft()
+            await self._park(record, error)
+            self._finish(intake, share, record)
+
+    async def _park(self, record: Record, error: Unprocessable) -> None:
+        now = time.monotonic()
+        while self._parked_at and self._parked_at[0] < now - 60:
+            self._parked_at.popleft()
+        if len(self._parked_at) >= self._parked_per_minute:
+            raise TooManyParked(
+                f"group {self._group} parked {self._parked_per_minute} records within a minute; "
+                f"the next one failed with {type(error).__name__}: look at the dead letters, then start it again"
+            ) from error
+        await self._park_record(record, error)
+        self._parked_at.append(now)
+        log.warning(
+            "record.parked",
+            group=self._group,
+            topic=record.topic.value,
+            partition=record.partition,
+            offset=record.offset,
+            error=type(error).__name__,
+        )
+
+    def _over(self) -> bool:
+        return self._failure is not None or self._stop.is_set()
+
+    # Committing
+
+    async def _commit_regularly(self) -> None:
+        """Commit beside the loop, so that no record waits for the answer."""
+        try:
+            while True:
+                await asyncio.sleep(self._commit_every)
+                await self._commit_all()
+        except Exception as error:  # noqa: BLE001 - the loop raises it
+            self._fail(error)
+
+    async def _commit_now(self) -> None:
+        """Commit before letting go, but never wait long: what is not committed is handled again."""
+        try:
+            async with asyncio.timeout(COMMIT_WITHIN_S):
+                await self._commit_all()
+        except (TimeoutError, KafkaError) as error:
+            log.warning("commit.given_up", group=self._group, error=type(error).__name__)
+
+    async def _commit_all(self) -> None:
+        await asyncio.gather(*(intake.commit() for intake in self._intakes))
+
+    def _ready(self, ok: bool, reason: str = "") -> None:
+        if self._health is not None:
+            self._health.set(f"consuming {self._group}", ok, reason)
+
+
+async def _check_partitions(consumer: Any, topics: Sequence[str]) -> None:
+    """Misconfigured unless all topics exist and have equally many partitions."""
+    cluster = await consumer._client.fetch_all_metadata()
+    counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+    missing = [topic for topic, count in counts.items() if not count]
+    if missing:
+        raise Misconfigured(f"no such topic: {', '.join(missing)}; provision the cluster first")
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise Misconfigured(f"topics read together need equal partition counts: {told}")
+
+
+async def committed(kafka: KafkaSettings, group: str, topic: Topic, partitions: Sequence[int]) -> dict[int, int | None]:
+    """The next offset a group has committed for each partition; None where it never has. `group` without prefix."""
+    consumer: Any = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap,
+        client_id=kafka.client_id,
+        group_id=group_name(group, kafka.topic_prefix),
+        enable_auto_commit=False,
+    )
+    full_name = name(topic, kafka.topic_prefix)
+    try:
+        await consumer.start()
+        return {one: await consumer.committed(TopicPartition(full_name, one)) for one in partitions}
+    finally:
+        await consumer.stop()

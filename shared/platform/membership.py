@@ -1,0 +1,58 @@
+"""Does this process still own what it was given? How fresh its last heartbeat is."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+SESSION_TIMEOUT_S = 10.0
+
+
+class Membership:
+    """A group membership as a handler may ask about it: produce nothing unless `alive()`.
+
+    A process that was paused wakes up believing that it owns its partitions; its last heartbeat tells the truth
+    well before the session ends and somebody else takes over.
+    """
+
+    def __init__(
+        self, session_timeout: float = SESSION_TIMEOUT_S, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.session_timeout = session_timeout
+        self._monotonic = monotonic
+        self._beaten_at = -math.inf
+        self._listeners: list[Callable[[], None]] = []
+
+    def last_heartbeat_age(self) -> float:
+        """Seconds since a heartbeat was sent that the group's coordinator accepted; infinite before the first."""
+        return self._monotonic() - self._beaten_at
+
+    def alive(self) -> bool:
+        """Whether that is less than half the session timeout ago."""
+        return self.last_heartbeat_age() < self.session_timeout / 2
+
+    def beat(self, at: float | None = None) -> None:
+        """A heartbeat sent at that time (monotonic seconds, default now) was accepted."""
+        was_alive = self.alive()
+        self._beaten_at = self._monotonic() if at is None else at
+        if not was_alive:
+            for listener in self._listeners:
+                listener()
+
+    def on_revival(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever `alive()` may have become true."""
+        self._listeners.append(listener)
+
+    def listen_to(self, consumer: Any) -> None:
+        """Count the heartbeats of a started consumer; aiokafka keeps their times to itself."""
+        coordinator = consumer._coordinator
+        send = coordinator._do_heartbeat
+
+        async def counted() -> bool:
+            sent_at = self._monotonic()
+            accepted: bool = await send()
+            if accepted:
+                self.beat(sent_at)
+            return accepted
+
+        coordinator._do_heartbeat = counted
