@@ -4,11 +4,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def wait_until(
+    condition: Callable[[], Awaitable[T]], within: float, *, every: float = ..., message: str = ...
+) -> T: ...
+@overload
+async def wait_until(condition: Callable[[], T], within: float, *, every: float = ..., message: str = ...) -> T: ...
 async def wait_until(
     condition: Callable[[], T | Awaitable[T]], within: float, *, every: float = 0.02, message: str = ""
 ) -> T:

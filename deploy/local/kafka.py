@@ -74,6 +74,13 @@ def server_properties(port: int, controller_port: int, records: Path) -> str:
     )
 
 
+def new_cluster_id() -> str:
+    """Return a random cluster id as Kafka writes them, never one its tools would read as an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):
+        pass
+    return text
+
+
 class LocalKafka:
     """One single-node broker over one data folder; what it holds survives `stop`, `kill` and a new object.
 
@@ -114,12 +121,13 @@ class LocalKafka:
         self._child.start(self._command(java, jars, "kafka.Kafka", self._properties))
 
     async def ready(self, within: float = 30.0) -> None:
-        """Wait until the broker serves metadata with a controller, itself and a leader for every partition.
+        """Wait until this broker, no other on its port, serves metadata with a leader for every partition.
 
         Raises `ServerFailed` if it ends first or is not ready after `within` seconds.
         """
         deadline = time.monotonic() + within
-        while not (await _listens(self.port) and await _serves(self.bootstrap)):
+        cluster_id = self._cluster_id()
+        while not (await _listens(self.port) and await _serves(self.bootstrap, cluster_id)):
             if not self._child.running:
                 raise ServerFailed(f"kafka ended while starting: {self._child.last_words()}")
             if time.monotonic() > deadline:
@@ -161,6 +169,10 @@ class LocalKafka:
     def _properties(self) -> Path:
         return self.data / "server.properties"
 
+    def _cluster_id(self) -> str:
+        lines = (self._records / "meta.properties").read_text().splitlines()
+        return next(line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id="))
+
     def _write_properties(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(server_properties(self.port, self.controller_port, self._records))
@@ -171,9 +183,8 @@ class LocalKafka:
         return [java, *_HEAP, *network, *logging, "-cp", f"{jars}/*", main, *arguments]
 
     async def _format(self, java: Path, jars: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         tool = Child("kafka format", self.data / "logs" / "format.out")
-        arguments = ("format", "-t", cluster_id, "-c", self._properties)
+        arguments = ("format", "-t", new_cluster_id(), "-c", self._properties)
         tool.start(self._command(java, jars, "kafka.tools.StorageTool", *arguments))
         try:
             code = await asyncio.wait_for(tool.ended(), _FORMAT_WITHIN_S)
@@ -194,8 +205,8 @@ async def _listens(port: int) -> bool:
     return True
 
 
-async def _serves(bootstrap: str) -> bool:
-    """Tell whether the broker has left its fence: only then is it listed, and do its partitions have leaders."""
+async def _serves(bootstrap: str, cluster_id: str) -> bool:
+    """Tell whether our broker has left its fence: only then is it listed, and do its partitions have leaders."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     try:
         await admin.start()
@@ -206,4 +217,4 @@ async def _serves(bootstrap: str) -> bool:
     finally:
         await admin.close()
     led = all(partition["leader"] >= 0 for topic in topics for partition in topic["partitions"])
-    return bool(cluster["brokers"]) and cluster["controller_id"] >= 0 and led
+    return cluster["cluster_id"] == cluster_id and bool(cluster["brokers"]) and cluster["controller_id"] >= 0 and led

@@ -63,9 +63,12 @@ class LocalRedis:
         self._child.start([binary, *(word for key, value in settings.items() for word in (f"--{key}", value))])
 
     async def ready(self, within: float = 10.0) -> None:
-        """Wait until the server answers PING; raises `ServerFailed` if it ends or `within` seconds pass first."""
+        """Wait until this server, no other on its port, answers.
+
+        Raises `ServerFailed` if it ends first or does not answer within `within` seconds.
+        """
         deadline = time.monotonic() + within
-        while not await _answers(self.url):
+        while self.pid is None or await _process_answering(self.url) != self.pid:
             if not self._child.running:
                 raise ServerFailed(f"redis ended while starting: {self._child.last_words()}")
             if time.monotonic() > deadline:
@@ -100,11 +103,12 @@ class LocalRedis:
         await self.stop()
 
 
-async def _answers(url: str) -> bool:
+async def _process_answering(url: str) -> int | None:
+    """Return the process id of the Redis that answers at `url`; None if none does, or it still loads."""
     client = Redis.from_url(url, socket_timeout=2.0)
     try:
-        return bool(await client.ping())
+        return int((await client.info("server"))["process_id"])
     except (RedisError, OSError):
-        return False
+        return None
     finally:
         await client.aclose()

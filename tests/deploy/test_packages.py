@@ -1,0 +1,71 @@
+"""System packages are installed where we may, and asked for in one line where we may not."""
+
+import itertools
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.local import packages
+from deploy.local.packages import Ask, Install, Rights, how_to_install
+
+ROOT = Rights(root=True, sudo=False, apt=True)
+
+
+def test_root_installs_with_apt() -> None:
+    """As root nothing is asked."""
+    way = how_to_install([packages.JAVA, packages.MAVEN], ROOT)
+    assert isinstance(way, Install)
+    assert way.command[-2:] == [packages.JAVA, packages.MAVEN]
+    assert "sudo" not in way.command
+
+
+def test_passwordless_sudo_installs_with_apt() -> None:
+    """Where sudo asks for no password we use it, and forbid it to ask."""
+    way = how_to_install([packages.JAVA], Rights(root=False, sudo=True, apt=True))
+    assert isinstance(way, Install)
+    assert way.command[:2] == ["sudo", "-n"]
+
+
+def test_without_rights_the_person_gets_the_command() -> None:
+    """Who may not install is told what to type, whole."""
+    way = how_to_install([packages.REDIS, packages.MAVEN], Rights(root=False, sudo=False, apt=True))
+    assert way == Ask("sudo apt-get update && sudo apt-get install -y redis-server maven")
+
+
+def test_on_a_machine_with_homebrew_the_person_gets_its_names() -> None:
+    """The packages are named as Homebrew names them."""
+    way = how_to_install([packages.JAVA, packages.REDIS], Rights(root=False, sudo=False, apt=False, brew=True))
+    assert way == Ask("brew install openjdk@17 redis")
+
+
+@pytest.mark.parametrize(
+    "rights", [Rights(root, sudo, apt=False) for root, sudo in itertools.product([False, True], repeat=2)], ids=repr
+)
+def test_without_a_known_package_manager_words_must_do(rights: Rights) -> None:
+    """Even root is asked where there is no apt-get."""
+    way = how_to_install([packages.JAVA], rights)
+    assert isinstance(way, Ask)
+    assert "Java 17 or newer" in way.command
+
+
+def test_maven_is_not_missed_once_the_jars_are_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maven serves to fetch the jars and for nothing else."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert set(packages.missing_packages(brokers=True, jars_are_here=True)) == {packages.JAVA, packages.REDIS}
+    assert packages.MAVEN in packages.missing_packages(brokers=True, jars_are_here=False)
+
+
+def test_nothing_is_missed_where_no_broker_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linting needs neither Java nor Redis."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert packages.missing_packages(brokers=False, jars_are_here=False) == {}
+
+
+def test_the_apt_script_is_a_shell_script() -> None:
+    """The script parses: it runs as root, so a slip in it must not be found there."""
+    way = how_to_install([packages.REDIS], ROOT)
+    assert isinstance(way, Install)
+    script = way.command[way.command.index("-c") + 1]
+    subprocess.run(["sh", "-n", "-c", script], check=True)
