@@ -240,14 +240,13 @@ class Intake:
 
 async def open_consumer(kafka: KafkaSettings, **settings: Any) -> Any:
     """A started consumer that commits only when told to and never picks a start by itself."""
+    ours = {"fetch_max_wait_ms": FETCH_WAIT_MS, "metadata_max_age_ms": 30_000} | settings
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap,
         client_id=kafka.client_id,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        metadata_max_age_ms=30_000,
-        **settings,
+        **ours,
     )
     try:
         await consumer.start()
