@@ -1,0 +1,315 @@
+"""How does a lane run on Faust without losing anything? In the one safe form of it (decision 0003).
+
+Faust reads, rebalances and commits. Handling, the confirming of outputs and the ending of the process are ours.
+Its own acknowledgements, concurrency, tables, transactions and web server cannot be reached from here.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import faust
+from aiokafka.admin import AIOKafkaAdminClient
+from faust.contrib.asgi import faust_app_running
+from faust.transport.drivers.aiokafka import Producer as FaustProducer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import AppT, EventT, Message, TransportT
+
+from shared.domain.errors import Misconfigured, Unprocessable
+from shared.platform.consuming import (
+    PARKED_PER_MINUTE,
+    NoCommittedOffset,
+    Park,
+    TooManyParked,
+    committed,
+    group_name,
+)
+from shared.platform.health import Health
+from shared.platform.logs import logger
+from shared.platform.metrics import HANDLE_SECONDS, PUBLISH_SECONDS, RECORDS_CONSUMED, RECORDS_PUBLISHED
+from shared.platform.publishing import Outgoing
+from shared.platform.records import Record
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import MIB, Topic, name, partition_of
+
+FAIL_STOP = 70  # EX_SOFTWARE: a supervisor starts the process again, and it goes on at the last commit
+CONFIRM_SECONDS = 30.0
+SESSION_SECONDS = 10.0
+LARGEST_REQUEST = 12 * MIB
+ASSIGNMENT = "assignment"  # the check that says whether partitions have been given out
+
+_Headers = Sequence[tuple[str, bytes | None]]
+LaneHandler = Callable[[Record], Awaitable[Sequence[Outgoing]]]
+
+
+async def run_lane(
+    kafka: KafkaSettings,
+    *,
+    app_id: str,
+    member: str,
+    source: Topic,
+    handle: LaneHandler,
+    park: Park,
+    stop: asyncio.Event,
+    health: Health,
+    commit_interval: float = 0.2,
+    item_deadline: float = 15.0,
+    window: int = 256,
+    parked_per_minute: int = PARKED_PER_MINUTE,
+) -> None:
+    """Give each record of `source` to `handle`, publish what it returns in input order, until `stop` is set.
+
+    At least once: an offset passes when every output of its record, and of all before it, is confirmed; up to
+    `window` records wait for that. `Unprocessable` parks the record and passes. Anything else that goes wrong,
+    a handler longer than `item_deadline` seconds included, ends the process at once (exit code 70).
+
+    `app_id` (`enrich-flash`) is the consumer group, `member` its static id, unique per process and stable over
+    restarts. Raises NoCommittedOffset or Misconfigured before it starts where the topic was not provisioned.
+    """
+    await _refuse_unprovisioned(kafka, app_id, source)
+    app = _app(kafka, group_name(app_id, kafka.topic_prefix), member, commit_interval, window)
+    _tell_assignment(app, health)
+    pipe = _Pipe(app, kafka, app_id, source, handle, park, item_deadline, window, parked_per_minute)
+    app.agent(app.topic(name(source, kafka.topic_prefix), schema=_Raw()), name="lane", concurrency=1)(pipe.run)
+    async with faust_app_running(app):
+        crashed = asyncio.create_task(app.wait_until_stopped(), name="lane.crashed")
+        stopping = asyncio.create_task(stop.wait(), name="lane.stop")
+        await asyncio.wait({crashed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if app.crashed:
+            _fail_stop("lane.crashed", app.crash_reason)
+        health.set(ASSIGNMENT, False, "stopping")
+    for task in (crashed, stopping):
+        task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """A record whose outputs have been handed to the producer and are not yet known to be with the broker."""
+
+    event: EventT[Any]
+    outputs: tuple[Topic, ...]
+    answers: tuple[Awaitable[Any], ...]
+    sent_at: float
+
+
+class _Pipe:
+    """Handles one record at a time and confirms outputs behind its back, in the order of the input."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        kafka: KafkaSettings,
+        app_id: str,
+        source: Topic,
+        handle: LaneHandler,
+        park: Park,
+        item_deadline: float,
+        window: int,
+        parked_per_minute: int,
+    ) -> None:
+        self._app = app
+        service, _, lane = app_id.partition("-")
+        self._prefix = kafka.topic_prefix
+        self._source = source
+        self._handle = handle
+        self._park = park
+        self._item_deadline = item_deadline
+        self._parked_per_minute = parked_per_minute
+        self._parked_at: deque[float] = deque()
+        self._waiting: asyncio.Queue[_InHand] = asyncio.Queue(window)
+        self._seconds = HANDLE_SECONDS.labels(service, "handle", lane)
+        self._consumed = RECORDS_CONSUMED.labels(app_id, source)
+
+    async def run(self, stream: Any) -> None:
+        """The agent's body; a failure here or in the confirming task stops the process before it can skip a record."""
+        confirming = asyncio.create_task(self._confirm(), name="lane.confirm")
+        try:
+            async for event in stream.noack().events():
+                await self._take(event)
+        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the record and carry on behind it
+            _fail_stop("lane.failed", error)
+        finally:
+            confirming.cancel()
+
+    async def _take(self, event: EventT[Any]) -> None:
+        record = _record(self._source, event.message)
+        with self._seconds.time():
+            outputs = await self._handled(record)
+        sent_at = time.monotonic()
+        answers = [await self._send(output) for output in outputs]
+        await self._waiting.put(_InHand(event, tuple(output.topic for output in outputs), tuple(answers), sent_at))
+
+    async def _handled(self, record: Record) -> Sequence[Outgoing]:
+        try:
+            async with asyncio.timeout(self._item_deadline):
+                return await self._handle(record)
+        except Unprocessable as refusal:
+            await self._parked(record, refusal)
+            return ()
+
+    async def _parked(self, record: Record, refusal: Unprocessable) -> None:
+        now = time.monotonic()
+        while self._parked_at and self._parked_at[0] < now - 60:
+            self._parked_at.popleft()
+        if len(self._parked_at) >= self._parked_per_minute:
+            raise TooManyParked(f"{self._parked_per_minute} records parked within a minute") from refusal
+        async with asyncio.timeout(CONFIRM_SECONDS):
+            await self._park(record, refusal)
+        self._parked_at.append(now)
+
+    async def _send(self, output: Outgoing) -> Awaitable[Any]:
+        topic = name(output.topic, self._prefix)
+        producer = cast(_Producer, self._app.producer)
+        partition = output.partition
+        if partition is None:
+            partition = partition_of(output.key, await producer.partitions(topic))
+        return await producer.send(topic, output.key.encode(), output.value, partition, None, list(output.headers))
+
+    async def _confirm(self) -> None:
+        try:
+            while True:
+                in_hand = await self._waiting.get()
+                async with asyncio.timeout(CONFIRM_SECONDS):
+                    await asyncio.gather(*in_hand.answers)
+                in_hand.event.ack()
+                self._count(in_hand)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the outputs are not known to be kept
+            _fail_stop("lane.unconfirmed", error)
+
+    def _count(self, in_hand: _InHand) -> None:
+        self._consumed.inc()
+        took = time.monotonic() - in_hand.sent_at
+        for topic in in_hand.outputs:
+            RECORDS_PUBLISHED.labels(topic).inc()
+            PUBLISH_SECONDS.labels(topic).observe(took)
+
+
+class _Producer(FaustProducer):
+    """Faust's producer, made idempotent, whose flush waits only for what was pending when it began."""
+
+    mundane_level = "debug"  # "Starting..." is no news
+
+    def _settings_extra(self) -> dict[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def flush(self) -> None:
+        # Faust's own waits until its buffer is empty, which under load is never: commits starve.
+        if pending := self.buffer.size:
+            await self.buffer.flush_atmost(pending)
+        if self._producer is not None:
+            await self._producer.flush()
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions `topic` has, from the cluster's metadata."""
+        return len(await self._ensure_producer().partitions_for(topic))
+
+
+class _Transport(FaustTransport):
+    Producer = _Producer
+
+
+class _App(faust.App):
+    """A Faust app that talks through `_Transport` and keeps nothing on disk."""
+
+    def _new_transport(self) -> TransportT:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """There are no tables to keep in them."""
+
+
+class _Raw(faust.Schema[bytes, bytes]):
+    """Keys and values as they came: decoding is the handler's, so that Faust never meets what it cannot decode."""
+
+    def loads_key(self, app: AppT, message: Message, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: AppT, message: Message, **_: Any) -> Any:
+        return message.value
+
+
+def _app(kafka: KafkaSettings, group: str, member: str, commit_interval: float, window: int) -> faust.App:
+    return _App(
+        id=group,
+        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        broker_client_id=member,
+        broker_commit_interval=commit_interval,
+        broker_heartbeat_interval=0.5,
+        broker_rebalance_timeout=15.0,
+        broker_request_timeout=40.0,
+        broker_session_timeout=SESSION_SECONDS,
+        consumer_auto_offset_reset="none",  # an offset that retention overtook must be seen, not skipped
+        consumer_group_instance_id=member,
+        consumer_metadata_max_age_ms=30_000,
+        producer_acks=-1,
+        producer_linger_ms=0,
+        producer_max_batch_size=131_072,
+        producer_max_request_size=LARGEST_REQUEST,
+        producer_metadata_max_age_ms=30_000,
+        producer_request_timeout=CONFIRM_SECONDS,
+        store="memory://",
+        stream_buffer_maxsize=window,
+        stream_wait_empty=True,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+
+
+async def _refuse_unprovisioned(kafka: KafkaSettings, app_id: str, source: Topic) -> None:
+    """Faust would create the topic, or begin anywhere; here a start is given by provisioning or not at all."""
+    full_name = name(source, kafka.topic_prefix)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, client_id=kafka.client_id)
+    await admin.start()
+    try:
+        [found] = await admin.describe_topics([full_name])
+    finally:
+        await admin.close()
+    if not found["partitions"]:
+        raise Misconfigured(f"There is no topic {full_name}: run python -m deploy.provision first.")
+    offsets = await committed(kafka, app_id, source, [one["partition"] for one in found["partitions"]])
+    if None in offsets.values():
+        raise NoCommittedOffset(
+            f"Group {app_id} has no committed offset on every partition of {full_name}: run python -m deploy.provision "
+            f"first, with --adopt {app_id}=start or --adopt {app_id}=end where the topic holds records."
+        )
+
+
+def _tell_assignment(app: faust.App, health: Health) -> None:
+    """Ready once partitions have been given out, even if this member got none; not while they move."""
+    health.set(ASSIGNMENT, False, "waiting for partitions")
+
+    async def assigned(*_: Any, **__: Any) -> None:
+        health.set(ASSIGNMENT, True)
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        health.set(ASSIGNMENT, False, "partitions are moving")
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+
+
+def _record(source: Topic, message: Message) -> Record:
+    return Record(
+        topic=source,
+        partition=message.partition,
+        offset=message.offset,
+        key=None if message.key is None else message.key.decode(errors="surrogateescape"),
+        value=message.value,
+        headers={key: value or b"" for key, value in cast(_Headers, message.headers or ())},
+        timestamp_ms=round(message.timestamp * 1000),
+    )
+
+
+def _fail_stop(event: str, error: BaseException | None) -> None:
+    """End the process here and now: nothing may run that could commit past the record in trouble."""
+    logger().error(event, exc_info=error, exit_code=FAIL_STOP)
+    sys.stderr.flush()
+    os._exit(FAIL_STOP)

@@ -1,0 +1,277 @@
+"""Are the topics there as the table says, and does every group know where it starts? Makes both so, or refuses."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.admin import ApiVersionRequest
+
+from shared.domain.errors import Misconfigured
+from shared.platform.consuming import follower_group, group_name
+from shared.platform.settings import KafkaSettings, Profile
+from shared.platform.topics import TOPICS, Topic, TopicSpec, name
+
+GROUPS: Mapping[str, tuple[Topic, ...]] = {
+    "enrich-flash": (Topic.RECEIVED_FLASH,),
+    "enrich-routine": (Topic.RECEIVED,),
+    "moderation": (Topic.INBOX_FLASH, Topic.LIFTS, Topic.INBOX),
+    "matcher": (Topic.RELEASED_FLASH, Topic.RELEASED),
+    "deliverer": (
+        Topic.DUE_FLASH,
+        Topic.DUE,
+        Topic.RETRY_10S,
+        Topic.RETRY_1M,
+        Topic.RETRY_10M,
+        Topic.RETRY_1H,
+        Topic.RETRY_6H,
+    ),
+    "views": (Topic.RELEASED_FLASH, Topic.RELEASED),
+}
+"""Who reads with committed offsets: the lead, whose consumer joins the group, then those that follow it."""
+
+START, END = "start", "end"
+FETCH, FETCH_OF_3_9 = 1, 17  # the API and the version of it that Kafka 3.9 brought
+Bounds = Mapping[int, tuple[int, int]]
+FIXED_CONFIGS = ("cleanup.policy", "message.timestamp.type", "max.message.bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One consumer group on one topic: `group` as in GROUPS, `own` as it commits; both without the cluster's prefix."""
+
+    group: str
+    own: str
+    topic: Topic
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionReport:
+    """What a run did: the topics it made, and for each reader the offsets it was given, by partition."""
+
+    created: tuple[Topic, ...]
+    offsets: Mapping[Reader, Mapping[int, int]] = field(default_factory=dict)
+
+
+class BrokerUnreachable(Exception):
+    """No broker answers at the bootstrap address; try again."""
+
+
+def readers() -> Iterator[Reader]:
+    """Every consumer group and its topic: the leads of GROUPS under the group's name, then those that follow."""
+    for group, (lead, *followers) in GROUPS.items():
+        yield Reader(group, group, lead)
+        for topic in followers:
+            yield Reader(group, follower_group(group, topic), topic)
+
+
+async def provision(
+    kafka: KafkaSettings, *, profile: Profile, adopt: Mapping[str, str] | None = None
+) -> ProvisionReport:
+    """Create missing topics and commit a start for groups that have none; may run any number of times.
+
+    A start is committed only where the topic holds no record. Elsewhere, and where retention has overtaken a group,
+    `adopt` must say where the group goes on (`start`: all that is kept is handled; `end`: it is skipped); its names
+    are those of GROUPS or of single followers. Raises Misconfigured with a sentence that says what to do; topics may
+    have been created by then, but no offset was touched. Raises BrokerUnreachable when nobody answers.
+    """
+    adopt = _checked({group.removeprefix(kafka.topic_prefix): where for group, where in (adopt or {}).items()})
+    async with _admin(kafka) as admin:
+        await _refuse_old_broker(admin, kafka)
+        created = await _topics_as_the_table_says(admin, kafka, profile)
+        bounds = await _bounds(kafka)
+        lost = {reader: await _without_offset(admin, kafka, reader, bounds[reader.topic]) for reader in readers()}
+    starts = _starts({reader: partitions for reader, partitions in lost.items() if partitions}, bounds, adopt, kafka)
+    for reader, offsets in starts.items():
+        await _commit(kafka, reader, offsets)
+    return ProvisionReport(created, starts)
+
+
+def _checked(adopt: Mapping[str, str]) -> Mapping[str, str]:
+    for group, where in adopt.items():
+        if group not in GROUPS and group not in {reader.own for reader in readers()}:
+            raise Misconfigured(f"There is no group {group}; the groups are {', '.join(GROUPS)}.")
+        if where not in (START, END):
+            raise Misconfigured(f"Group {group} can be adopted at start or end, not at {where}.")
+    return adopt
+
+
+@asynccontextmanager
+async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, client_id=f"{kafka.client_id}-provision")
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        await admin.close()
+        raise BrokerUnreachable(f"no Kafka broker answers at {kafka.bootstrap}") from error
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _refuse_old_broker(admin: Any, kafka: KafkaSettings) -> None:
+    answer = await admin._send_request(ApiVersionRequest())
+    newest = {api: most for api, _, most in answer.api_versions}
+    if newest.get(FETCH, 0) < FETCH_OF_3_9:
+        raise Misconfigured(f"The broker at {kafka.bootstrap} is older than Kafka 3.9: upgrade it first.")
+
+
+# Topics
+
+
+async def _topics_as_the_table_says(admin: Any, kafka: KafkaSettings, profile: Profile) -> tuple[Topic, ...]:
+    """Refuse existing topics that differ, create the missing ones and return those."""
+    names = [name(row.topic, kafka.topic_prefix) for row in TOPICS]
+    there = {
+        one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(names) if one["error_code"] == 0
+    }
+    existing = [row for row in TOPICS if name(row.topic, kafka.topic_prefix) in there]
+    configs = await _configs(admin, [name(row.topic, kafka.topic_prefix) for row in existing])
+    for row in existing:
+        full_name = name(row.topic, kafka.topic_prefix)
+        _refuse_mismatch(full_name, row, profile, there[full_name], configs[full_name], kafka.replication)
+    missing = [row for row in TOPICS if name(row.topic, kafka.topic_prefix) not in there]
+    if missing:
+        await _create(admin, kafka, profile, missing)
+    return tuple(row.topic for row in missing)
+
+
+async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The settings that provisioning holds fixed, of each named topic."""
+    if not names:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, one, dict.fromkeys(FIXED_CONFIGS)) for one in names]
+    found: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(asked):
+        for _error, _message, _kind, topic, entries, *_ in answer.resources:
+            found[topic] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+def _refuse_mismatch(
+    full_name: str, row: TopicSpec, profile: Profile, partitions: int, found: Mapping[str, str], replication: int
+) -> None:
+    wanted = _partitions(row, profile)
+    if partitions != wanted:
+        raise Misconfigured(
+            f"Topic {full_name} has {partitions} partitions and must have {wanted} in the {profile} profile. "
+            "Partition counts never change in place: set WIRE_PROFILE to what made it, make a new version of the "
+            "topic, or set another WIRE_TOPIC_PREFIX."
+        )
+    config = row.config(replication)
+    for key in FIXED_CONFIGS:
+        if found.get(key) != config[key]:
+            raise Misconfigured(
+                f"Topic {full_name} has {key}={found.get(key)} and must have {config[key]}: "
+                f"alter it with Kafka's own tools (kafka-configs --alter --add-config {key}={config[key]})."
+            )
+
+
+async def _create(admin: Any, kafka: KafkaSettings, profile: Profile, rows: Iterable[TopicSpec]) -> None:
+    answer = await admin.create_topics(
+        [
+            NewTopic(
+                name(row.topic, kafka.topic_prefix),
+                _partitions(row, profile),
+                kafka.replication,
+                topic_configs=row.config(kafka.replication),
+            )
+            for row in rows
+        ]
+    )
+    for topic, code, message, *_ in answer.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):  # another run may have been quicker
+            raise Misconfigured(
+                f"Topic {topic} cannot be created: {for_code(code).__name__}{f', {message}' if message else ''}. "
+                f"It asks for {kafka.replication} replicas in the {profile} profile."
+            )
+
+
+def _partitions(row: TopicSpec, profile: Profile) -> int:
+    return row.partitions.production if profile == "production" else row.partitions.local
+
+
+# Offsets
+
+
+async def _bounds(kafka: KafkaSettings) -> Mapping[Topic, Bounds]:
+    """The first offset kept and the next one to be written, of every topic that a group reads."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, client_id=f"{kafka.client_id}-provision")
+    await consumer.start()
+    try:
+        cluster = await consumer._client.fetch_all_metadata()
+        topics = {name(reader.topic, kafka.topic_prefix): reader.topic for reader in readers()}
+        places = [TopicPartition(one, number) for one in topics for number in cluster.partitions_for_topic(one) or ()]
+        first, last = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    finally:
+        await consumer.stop()
+    found: dict[Topic, dict[int, tuple[int, int]]] = {topic: {} for topic in topics.values()}
+    for place in places:
+        found[topics[place.topic]][place.partition] = (first[place], last[place])
+    return found
+
+
+async def _without_offset(admin: Any, kafka: KafkaSettings, reader: Reader, bounds: Bounds) -> frozenset[int]:
+    """The partitions where the reader's group has committed nothing, or an offset that is not in the log any more."""
+    known = await admin.list_consumer_group_offsets(group_name(reader.own, kafka.topic_prefix))
+    full_name = name(reader.topic, kafka.topic_prefix)
+    offsets = {place.partition: at.offset for place, at in known.items() if place.topic == full_name}
+    return frozenset(
+        partition for partition, (first, last) in bounds.items() if not first <= offsets.get(partition, -1) <= last
+    )
+
+
+def _starts(
+    lost: Mapping[Reader, frozenset[int]],
+    bounds: Mapping[Topic, Bounds],
+    adopt: Mapping[str, str],
+    kafka: KafkaSettings,
+) -> dict[Reader, dict[int, int]]:
+    """Where each reader that is lost goes on; Misconfigured, naming them all, where nobody has decided."""
+    starts: dict[Reader, dict[int, int]] = {}
+    undecided: list[str] = []
+    for reader, partitions in lost.items():
+        topic = bounds[reader.topic]
+        where = adopt.get(reader.own) or adopt.get(reader.group)
+        if where is None and any(first < last for first, last in topic.values()):
+            undecided.append(_undecided(reader, name(reader.topic, kafka.topic_prefix)))
+        else:
+            side = 1 if where == END else 0
+            starts[reader] = {partition: topic[partition][side] for partition in partitions}
+    if undecided:
+        raise Misconfigured(" ".join(undecided))
+    return starts
+
+
+def _undecided(reader: Reader, topic: str) -> str:
+    return (
+        f"Group {reader.own} has no usable committed offset for {topic}, which holds records: provision again with "
+        f"--adopt {reader.group}=start to have all that is kept handled, or with --adopt {reader.group}=end to have "
+        "it skipped for ever."
+    )
+
+
+async def _commit(kafka: KafkaSettings, reader: Reader, offsets: Mapping[int, int]) -> None:
+    full_name = name(reader.topic, kafka.topic_prefix)
+    places = {TopicPartition(full_name, partition): offset for partition, offset in offsets.items()}
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap,
+        client_id=f"{kafka.client_id}-provision",
+        group_id=group_name(reader.own, kafka.topic_prefix),
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        consumer.assign(list(places))
+        await consumer.commit(places)
+    except KafkaError as error:
+        raise Misconfigured(
+            f"The offsets of group {reader.own} cannot be set ({type(error).__name__}): stop its service first."
+        ) from error
+    finally:
+        await consumer.stop()
