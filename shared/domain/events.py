@@ -115,8 +115,8 @@ class Released(Shape):
 class FanOutBlock(Shape):
     """One release owed to some endpoints of one shard.
 
-    `item` is the public Item; the bytes posted are made from it once per block. `gate_only` blocks carry no
-    endpoints: they move a shard's gate before anybody's retry can pass it.
+    `item` is the public Item; the bytes posted are made from it once per block. Blocks of a kill or withhold
+    go to every shard, also without endpoints: they move its gate before anybody's retry can pass it.
     """
 
     item: Item
@@ -135,6 +135,14 @@ class Retry(Shape):
     attempts: int
     first_failed_at: AwareDatetime
     due_at: AwareDatetime
+
+
+class Test(Shape):
+    """A test event for one endpoint; it takes the same way as a delivery."""
+
+    endpoint_id: str
+    shard: int
+    test_id: str
 
 
 class Attempted(Shape):
@@ -202,6 +210,11 @@ class DeliveryRetry(Envelope):
     data: Retry
 
 
+class EndpointTest(Envelope):
+    type: Literal["endpoint.test"] = "endpoint.test"
+    data: Test
+
+
 class DeliveryAttempted(Envelope):
     type: Literal["delivery.attempted"] = "delivery.attempted"
     data: Attempted
@@ -215,6 +228,7 @@ Event = (
     | StoryReleased
     | DeliveryDue
     | DeliveryRetry
+    | EndpointTest
     | DeliveryAttempted
 )
 

@@ -166,6 +166,7 @@ class Endpoint(BaseModel):
     state: EndpointState = EndpointState.PENDING
     created_at: AwareDatetime
     challenge: str = ""
+    challenged_at: AwareDatetime | None = None
 
 
 class EndpointSecret(BaseModel):

@@ -14,6 +14,12 @@ KNOWN: tuple[str, ...] = (
     "WIRE_PROFILE",
     "WIRE_REDIS",
     "WIRE_TOPIC_PREFIX",
+    # distribution
+    "WIRE_SECRET_KEY",
+    "WIRE_ENDPOINT_ALLOW",
+    "WIRE_SEND_SLOTS",
+    "WIRE_SEND_TIMEOUT_S",
+    "WIRE_CONNECT_TIMEOUT_S",
 )
 
 # Read by the tests, the `wire` command and the local runner; a service that inherits them ignores them.

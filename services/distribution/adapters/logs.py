@@ -1,0 +1,80 @@
+"""The log, asked about the past: the newest release of a story, and what was tried since the backlog began."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from shared.domain.errors import Unprocessable
+from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
+from shared.platform.consuming import Record, committed, follower_group
+from shared.platform.logs import logger
+from shared.platform.reading import Lookup, Tail
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import Topic
+
+
+class CurrentIndex:
+    """Where in `story.current` each story's newest release lies; fed by a Tail, read one record at a time."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._where: dict[str, tuple[int, int]] = {}
+
+    def apply(self, record: Record) -> None:
+        if record.key is None:
+            return
+        if record.value is None:
+            self._where.pop(record.key, None)
+        else:
+            self._where[record.key] = (record.partition, record.offset)
+
+    async def newest(self, story_id: str) -> StoryReleased | None:
+        """Return the release, or None when the story has none; tries again if compaction was quicker."""
+        while (at := self._where.get(story_id)) is not None:
+            record = await self._lookup.read_one(Topic.CURRENT, *at)
+            if record is not None:
+                event = parse_event(record.value)
+                return event if isinstance(event, StoryReleased) else None
+            await asyncio.sleep(0.05)  # a newer record replaced it; the Tail has it in a moment
+        return None
+
+
+class KafkaAttemptLog:
+    """`AttemptLog` over `delivery.attempts`; partitions of all delivery topics are the shards."""
+
+    def __init__(self, kafka: KafkaSettings, lookup: Lookup, group: str, topics: Sequence[Topic]) -> None:
+        """`topics` as they are consumed, the lead first: their committed offsets tell where the backlog begins."""
+        self._kafka = kafka
+        self._lookup = lookup
+        self._group = group
+        self._topics = topics
+
+    async def since_backlog(self, shards: frozenset[int]) -> list[DeliveryAttempted]:
+        began = await self._backlog_began(shards)
+        if began is None:
+            return []
+        rows: list[DeliveryAttempted] = []
+
+        def keep(record: Record) -> None:
+            try:
+                event = parse_event(record.value)
+            except Unprocessable:
+                logger().error("attempt.unreadable", partition=record.partition, offset=record.offset)
+                return
+            if isinstance(event, DeliveryAttempted):
+                rows.append(event)
+
+        async with Tail(self._kafka, (Topic.ATTEMPTS,), shards) as tail:
+            await tail.load(keep, since=began)
+        return rows
+
+    async def _backlog_began(self, shards: frozenset[int]) -> datetime | None:
+        """The append time of the oldest record that has not passed; None when nothing waits."""
+        oldest: list[int] = []
+        for number, topic in enumerate(self._topics):
+            group = self._group if number == 0 else follower_group(self._group, topic)
+            for shard, offset in (await committed(self._kafka, group, topic, sorted(shards))).items():
+                record = None if offset is None else await self._lookup.read_one(topic, shard, offset)
+                if record is not None:
+                    oldest.append(record.timestamp_ms)
+        return datetime.fromtimestamp(min(oldest) / 1000, UTC) if oldest else None

@@ -1,0 +1,157 @@
+"""From a record to deliveries: the owner of some endpoint shards takes blocks, retries and tests into its queues.
+
+A record's offset passes when all its deliveries are answered, given up, or durably in a retry topic. After a
+restart the delivery log tells what was done, so a delivery is repeated only if its row was not yet written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from services.distribution.attempts import Tried
+from services.distribution.deliveries import Delivery, body_of
+from services.distribution.journal import TIER_OF, Journal
+from services.distribution.matching import ShardOf
+from services.distribution.ports import AttemptLog, Clock
+from services.distribution.queues import FairQueues
+from services.distribution.retry import next_tier
+from services.distribution.standings import Standings
+from services.distribution.waiting import Waiting
+from shared.domain.delivery import delivery_id
+from shared.domain.errors import UnknownEventType
+from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, Retry, parse_event
+from shared.domain.item import rfc3339
+from shared.domain.story import NOTICES
+from shared.platform.consuming import Completion, Record
+
+
+@dataclass(slots=True)
+class Deliverer:
+    """The records' side of one owner; `workers` take from the queues what this puts in."""
+
+    standings: Standings
+    journal: Journal
+    log: AttemptLog
+    clock: Clock
+    shard_of: ShardOf
+    queues: FairQueues
+    waiting: Waiting
+    wake: Callable[[], None]
+    tried: Tried
+
+    async def gained(self, partitions: frozenset[int]) -> None:
+        """Read what was tried for these shards before taking their records."""
+        for event in await self.log.since_backlog(partitions):
+            self.tried.take(event, self.shard_of(event.data.endpoint_id))
+
+    async def lost(self, partitions: frozenset[int]) -> None:
+        """Another process sends for these shards now; what is in flight may still be recorded."""
+        self.queues.drop(partitions)
+        self.waiting.drop(partitions)
+        self.tried.forget(partitions, self.shard_of)
+
+    async def handle(self, record: Record) -> Completion | None:
+        """Take one record of `delivery.due`, `.due.flash` or a tier. Raises `Unprocessable` for anything else."""
+        event = parse_event(record.value)
+        match event:
+            case DeliveryDue():
+                return self._take_block(event)
+            case DeliveryRetry():
+                return self._take_retry(event, record)
+            case EndpointTest():
+                return self._take_test(event)
+        raise UnknownEventType(f"{event.type} does not belong on {record.topic}")
+
+    def _take_block(self, event: DeliveryDue) -> Completion | None:
+        block = event.data
+        if block.item.kind in NOTICES:
+            self.standings.move(block.item)
+        owed = [(each, delivery_id(event.story_id, block.item.release_no, each)) for each in block.endpoint_ids]
+        owed = [(each, known) for each, known in owed if not self.tried.is_done(known, 0)]
+        if not owed:
+            return None
+        finished = _Countdown(len(owed))
+        body = body_of(block.item)
+        for each, known in owed:
+            delivery = Delivery(
+                known,
+                each,
+                block.shard,
+                body,
+                finished.one_done,
+                item=block.item,
+                cause=event.event_id,
+                stage_times=event.stage_times,
+            )
+            self.tried.owe(delivery)
+            self.queues.add(delivery)
+        self.wake()
+        return finished.completion
+
+    def _take_retry(self, event: DeliveryRetry, record: Record) -> Completion | None:
+        """Hold the record for its tier's time, then send it on its way or to the next tier of its chain."""
+        retry = event.data
+        if self.tried.is_done(retry.delivery_id, retry.attempts):
+            return None
+        finished = _Countdown(1)
+        delivery = Delivery(
+            retry.delivery_id,
+            retry.endpoint_id,
+            retry.shard,
+            body_of(retry.item),
+            finished.one_done,
+            item=retry.item,
+            attempts=retry.attempts,
+            first_failed_at=retry.first_failed_at,
+            retried=True,
+            cause=event.event_id,
+            stage_times=event.stage_times,
+        )
+        self.tried.owe(delivery)
+        appended = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=retry.due_at.tzinfo)
+        held_until = min(appended + TIER_OF[record.topic].delay, retry.due_at)
+        self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry))
+        return finished.completion
+
+    async def _next_hop(self, delivery: Delivery, retry: Retry) -> None:
+        now = self.clock.now()
+        if (tier := next_tier(retry.due_at, now)) is not None:
+            await self.journal.append_retry(delivery, retry, tier)
+            delivery.done()
+        elif retry.due_at > now:
+            self.waiting.add(retry.due_at, retry.shard, lambda: self._next_hop(delivery, retry))
+        else:
+            self.queues.add(delivery)
+            self.wake()
+
+    def _take_test(self, event: EndpointTest) -> Completion | None:
+        test = event.data
+        if self.tried.is_done(test.test_id, 0):
+            return None
+        finished = _Countdown(1)
+        body = orjson.dumps(
+            {
+                "type": "endpoint.test",
+                "timestamp": rfc3339(event.occurred_at),
+                "data": {"endpoint_id": test.endpoint_id},
+            }
+        )
+        delivery = Delivery(test.test_id, test.endpoint_id, test.shard, body, finished.one_done, cause=event.event_id)
+        self.queues.add(delivery)
+        self.wake()
+        return finished.completion
+
+
+class _Countdown:
+    """Completes a record when the last of its deliveries is done."""
+
+    def __init__(self, deliveries: int) -> None:
+        self.completion = Completion()
+        self._left = deliveries
+
+    def one_done(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.completion.complete()

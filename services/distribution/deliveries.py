@@ -1,0 +1,64 @@
+"""One delivery in hand: what is posted, to whom, on behalf of which record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import orjson
+
+from shared.domain.item import Item
+from shared.domain.story import NOTICES, Kind, Lane
+
+Urgency = Literal["flash", "first", "retry"]
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A release owed to an endpoint, or a test event (`item` None).
+
+    `body` is encoded once per block and shared. `done` is called exactly once, when the delivery is
+    answered, given up, or durably in a retry topic.
+    """
+
+    delivery_id: str
+    endpoint_id: str
+    shard: int
+    body: bytes
+    done: Callable[[], None] = field(repr=False)
+    item: Item | None = None
+    attempts: int = 0
+    first_failed_at: datetime | None = None
+    retried: bool = False
+    cause: str | None = None
+    stage_times: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def story_id(self) -> str:
+        """The story, or the delivery itself for a test event: only one of a story is in flight at a time."""
+        return self.item.story_id if self.item else self.delivery_id
+
+    @property
+    def release_no(self) -> int:
+        return self.item.release_no if self.item else 0
+
+    @property
+    def kind(self) -> Kind | Literal["test"]:
+        return self.item.kind if self.item else "test"
+
+    @property
+    def is_notice(self) -> bool:
+        return self.item is not None and self.item.kind in NOTICES
+
+    @property
+    def urgency(self) -> Urgency:
+        """Which of an endpoint's lines it stands in; a flash stays a flash when it is tried again."""
+        if self.item is None or self.item.lane is Lane.FLASH:
+            return "flash"
+        return "retry" if self.retried else "first"
+
+
+def body_of(item: Item) -> bytes:
+    """Return the webhook's bytes for a release (`interfaces`, "A webhook")."""
+    data = item.model_dump(mode="json")
+    return orjson.dumps({"type": f"story.{item.kind}", "timestamp": data["released_at"], "data": data})

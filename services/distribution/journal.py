@@ -1,0 +1,109 @@
+"""What distribution writes down: attempt rows, retry records, endpoints that are gone. Each is confirmed first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from services.distribution.attempts import Tried, row_of
+from services.distribution.deliveries import Delivery
+from services.distribution.outcome import Delivered, Refused, name_of
+from services.distribution.ports import Clock, Publishing
+from services.distribution.retry import Tier
+from services.distribution.sending import Answer
+from shared.domain.events import DeliveryAttempted, DeliveryRetry, Retry, derived_id, encode_event
+from shared.domain.subscription import Endpoint, EndpointState
+from shared.platform.envelopes import headers_for
+from shared.platform.logs import logger
+from shared.platform.topics import Topic, key_of
+
+TIER_TOPICS: Final = {
+    Tier.TEN_SECONDS: Topic.RETRY_10S,
+    Tier.ONE_MINUTE: Topic.RETRY_1M,
+    Tier.TEN_MINUTES: Topic.RETRY_10M,
+    Tier.ONE_HOUR: Topic.RETRY_1H,
+    Tier.SIX_HOURS: Topic.RETRY_6H,
+}
+TIER_OF: Final = {topic: tier for tier, topic in TIER_TOPICS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Writes, and remembers in `tried` what it wrote."""
+
+    publisher: Publishing
+    clock: Clock
+    tried: Tried
+
+    async def append_retry(self, delivery: Delivery, retry: Retry, tier: Tier) -> None:
+        """Put the delivery durably into a tier; may be called again after a crash, under the same delivery id."""
+        now = self.clock.now()
+        event = DeliveryRetry(
+            event_id=derived_id("retry", retry.delivery_id, str(retry.attempts), now.isoformat()),
+            story_id=retry.item.story_id,
+            version=retry.item.version,
+            release_no=retry.item.release_no,
+            occurred_at=now,
+            producer="distribution",
+            cause=delivery.cause,
+            stage_times=delivery.stage_times,
+            data=retry,
+        )
+        await self.publisher.publish(
+            TIER_TOPICS[tier], str(retry.shard), encode_event(event), headers_for(event), partition=retry.shard
+        )
+
+    async def record(
+        self,
+        delivery: Delivery,
+        endpoint: Endpoint,
+        state: str,
+        answer: Answer,
+        *,
+        n: int,
+        next_attempt_at: datetime | None = None,
+    ) -> None:
+        """Write the row of a finished try, and its one log line."""
+        outcome = answer.outcome
+        status = outcome.status if isinstance(outcome, Delivered | Refused) else None
+        row = row_of(
+            delivery,
+            endpoint.subscriber,
+            state,
+            name_of(outcome),
+            self.clock.now(),
+            n=n,
+            status=status,
+            timing=answer.timing,
+            answer=answer.excerpt,
+            next_attempt_at=next_attempt_at,
+        )
+        await self.write(row, delivery.shard)
+        logger().info(
+            "delivery.attempted",
+            delivery_id=delivery.delivery_id,
+            endpoint_id=endpoint.endpoint_id,
+            story_id=row.story_id,
+            release_no=row.release_no,
+            n=n,
+            state=state,
+            outcome=row.data.outcome,
+            ms=row.data.ms.get("total"),
+        )
+
+    async def end(self, delivery: Delivery, endpoint: Endpoint | None, state: str, outcome: str) -> None:
+        """Record an end without a try (superseded, killed, deleted, expired)."""
+        subscriber = endpoint.subscriber if endpoint else ""
+        row = row_of(delivery, subscriber, state, outcome, self.clock.now(), n=delivery.attempts)
+        await self.write(row, delivery.shard)
+        delivery.done()
+
+    async def write(self, row: DeliveryAttempted, shard: int) -> None:
+        """Append a row to the delivery log."""
+        await self.publisher.publish(Topic.ATTEMPTS, str(shard), encode_event(row), headers_for(row), partition=shard)
+        self.tried.take(row, shard)
+
+    async def disable(self, endpoint: Endpoint) -> None:
+        """Stop sending to an endpoint that said it is gone."""
+        disabled = endpoint.model_copy(update={"state": EndpointState.DISABLED})
+        key = key_of(endpoint.endpoint_id, "endpoint")
+        await self.publisher.publish(Topic.SUBSCRIPTION_STATE, key, disabled.model_dump_json().encode())

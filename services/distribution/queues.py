@@ -1,0 +1,229 @@
+"""Which delivery goes next? A queue per endpoint, fair between endpoints by the time they take.
+
+Deficit round robin (Shreedhar and Varghese, 1995) with cost in slot-seconds: a slow endpoint pays for its
+slowness, so a dead one costs the others nothing. Pure: no clock, no socket, no task.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from services.distribution.deliveries import Delivery, Urgency
+
+LINES: tuple[Urgency, ...] = ("flash", "first", "retry")
+FLASHES = LINES[:1]
+QUANTUM = 0.05
+LEAST_COST, MOST_COST = 0.001, 1.0
+FIRST_CAP, LEAST_CAP, MOST_CAP = 2, 1, 32
+GOOD_WINDOW = 10
+SLOW = 2.0
+MEMORY = 0.3
+
+
+@dataclass(slots=True)
+class Manners:
+    """How an endpoint has behaved: what outlives its queue. `cost` in slot-seconds per delivery."""
+
+    cap: int = FIRST_CAP
+    good: int = 0
+    cost: float = LEAST_COST
+    probation: bool = True
+
+
+@dataclass(slots=True)
+class EndpointQueue:
+    """What waits for one endpoint. `behind` holds what must wait for a delivery of the same story in flight."""
+
+    endpoint_id: str
+    manners: Manners
+    lines: dict[Urgency, deque[Delivery]] = field(default_factory=lambda: {line: deque() for line in LINES})
+    behind: dict[str, deque[Delivery]] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    in_flight: int = 0
+    deficit: float = 0.0
+
+    @property
+    def may_start(self) -> bool:
+        return self.in_flight < self.manners.cap
+
+    def next(self, lines: tuple[Urgency, ...]) -> Delivery | None:
+        """Take the first delivery whose story is not in flight; those that are step behind it, in order."""
+        for line in lines:
+            waiting = self.lines[line]
+            while waiting:
+                delivery = waiting.popleft()
+                if delivery.story_id not in self.busy:
+                    return delivery
+                self.behind.setdefault(delivery.story_id, deque()).append(delivery)
+        return None
+
+    def has_work(self, lines: tuple[Urgency, ...]) -> bool:
+        return any(self.lines[line] for line in lines)
+
+    @property
+    def idle(self) -> bool:
+        return not self.in_flight and not self.behind and not any(self.lines.values())
+
+
+class FairQueues:
+    """All queues of one process; `slots` is how many deliveries may be in flight at once."""
+
+    def __init__(self, slots: int, *, reserved: float = 0.1, probation: float = 0.2) -> None:
+        """`reserved` of the slots are for flashes only, at most `probation` for new, slow and failing endpoints."""
+        self._slots = slots
+        self._routine_slots = slots - max(1, int(slots * reserved))
+        self._probation_slots = max(1, int(slots * probation))
+        self._queues: dict[str, EndpointQueue] = {}
+        self._ring: deque[str] = deque()
+        self._flashes: deque[str] = deque()
+        self._ringed: set[str] = set()
+        self._flashed: set[str] = set()
+        self._in_flight = 0
+        self._on_probation = 0
+        self._probed: set[str] = set()
+        self._manners: dict[str, Manners] = {}
+
+    def __len__(self) -> int:
+        """Deliveries that wait (those in flight not counted)."""
+        return sum(
+            sum(map(len, queue.lines.values())) + sum(map(len, queue.behind.values()))
+            for queue in self._queues.values()
+        )
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def add(self, delivery: Delivery) -> None:
+        """Put a delivery at the end of its line."""
+        queue = self._queues.get(delivery.endpoint_id)
+        if queue is None:
+            queue = self._queues[delivery.endpoint_id] = EndpointQueue(delivery.endpoint_id, self._rested(delivery))
+        queue.lines[delivery.urgency].append(delivery)
+        self._stand_in_line(queue)
+
+    def take(self) -> Delivery | None:
+        """Return the next delivery, now in flight, or None when nothing may be sent at the moment.
+
+        Flashes of any endpoint go first and may use every slot; the rest goes round by deficit.
+        """
+        if self._in_flight >= self._slots:
+            return None
+        while (queue := self._next_flash()) is not None:
+            if (delivery := self._start(queue, FLASHES)) is not None:
+                return delivery
+        if self._in_flight >= self._routine_slots:
+            return None
+        while (queue := self._next_in_turn()) is not None:
+            if (delivery := self._start(queue, LINES)) is not None:
+                return delivery
+        return None
+
+    def finish(self, delivery: Delivery, seconds: float, *, ok: bool, back_off: bool = False) -> None:
+        """End what `take` began. `back_off`: a timeout or 429, which halves how much the endpoint gets at once."""
+        queue = self._queues[delivery.endpoint_id]
+        self._in_flight -= 1
+        self._on_probation -= delivery.delivery_id in self._probed
+        self._probed.discard(delivery.delivery_id)
+        queue.in_flight -= 1
+        queue.busy.discard(delivery.story_id)
+        _judge(queue.manners, seconds, ok=ok, back_off=back_off)
+        self._free_story(queue, delivery.story_id)
+        self._stand_in_line(queue)
+        if queue.idle:
+            self._rest(queue)
+
+    def drop(self, shards: frozenset[int]) -> None:
+        """Forget what waits for these shards: their new owner reads it again."""
+        for queue in list(self._queues.values()):
+            for line, waiting in queue.lines.items():
+                queue.lines[line] = deque(each for each in waiting if each.shard not in shards)
+            queue.behind = {
+                story: kept
+                for story, waiting in queue.behind.items()
+                if (kept := deque(each for each in waiting if each.shard not in shards))
+            }
+            if queue.idle:
+                self._rest(queue)
+
+    def _rested(self, delivery: Delivery) -> Manners:
+        return self._manners.pop(delivery.endpoint_id, None) or Manners()
+
+    def _rest(self, queue: EndpointQueue) -> None:
+        """An idle endpoint costs nothing but what is remembered of its behaviour."""
+        del self._queues[queue.endpoint_id]
+        self._manners[queue.endpoint_id] = queue.manners
+
+    def _stand_in_line(self, queue: EndpointQueue) -> None:
+        if not queue.may_start:
+            return
+        if queue.has_work(FLASHES) and queue.endpoint_id not in self._flashed:
+            self._flashed.add(queue.endpoint_id)
+            self._flashes.append(queue.endpoint_id)
+        if queue.has_work(LINES) and queue.endpoint_id not in self._ringed:
+            self._ringed.add(queue.endpoint_id)
+            self._ring.append(queue.endpoint_id)
+
+    def _next_flash(self) -> EndpointQueue | None:
+        for _ in range(len(self._flashes)):
+            endpoint_id = self._flashes.popleft()
+            self._flashed.discard(endpoint_id)
+            queue = self._queues.get(endpoint_id)
+            if queue and queue.has_work(FLASHES) and queue.may_start:
+                return queue
+        return None
+
+    def _next_in_turn(self) -> EndpointQueue | None:
+        """One endpoint whose deficit covers its cost; those on probation wait while their share is used up."""
+        passed_over = 0
+        while self._ring and passed_over < len(self._ring):
+            endpoint_id = self._ring.popleft()
+            queue = self._queues.get(endpoint_id)
+            if queue is None or not queue.has_work(LINES) or not queue.may_start:
+                self._ringed.discard(endpoint_id)
+                if queue:
+                    queue.deficit = 0.0
+                continue
+            if queue.manners.probation and self._on_probation >= self._probation_slots:
+                self._ring.append(endpoint_id)
+                passed_over += 1
+                continue
+            passed_over = 0
+            queue.deficit += QUANTUM
+            if queue.deficit >= queue.manners.cost:
+                queue.deficit = min(queue.deficit - queue.manners.cost, QUANTUM)
+                self._ringed.discard(endpoint_id)
+                return queue
+            self._ring.append(endpoint_id)
+        return None
+
+    def _start(self, queue: EndpointQueue, lines: tuple[Urgency, ...]) -> Delivery | None:
+        delivery = queue.next(lines)
+        if delivery is not None:
+            self._in_flight += 1
+            if queue.manners.probation:
+                self._probed.add(delivery.delivery_id)
+                self._on_probation += 1
+            queue.in_flight += 1
+            queue.busy.add(delivery.story_id)
+            self._stand_in_line(queue)
+        return delivery
+
+    def _free_story(self, queue: EndpointQueue, story_id: str) -> None:
+        waiting = queue.behind.get(story_id)
+        if not waiting:
+            return
+        freed = waiting.popleft()
+        if not waiting:
+            del queue.behind[story_id]
+        queue.lines[freed.urgency].appendleft(freed)
+
+
+def _judge(manners: Manners, seconds: float, *, ok: bool, back_off: bool) -> None:
+    manners.cost = min(MOST_COST, max(LEAST_COST, (1 - MEMORY) * manners.cost + MEMORY * seconds))
+    manners.probation = not ok or seconds > SLOW
+    if back_off:
+        manners.cap, manners.good = max(LEAST_CAP, manners.cap // 2), 0
+    elif ok:
+        manners.good += 1
+        if manners.good >= GOOD_WINDOW:
+            manners.cap, manners.good = min(MOST_CAP, manners.cap + 1), 0

@@ -1,0 +1,103 @@
+"""Who is to be told, and how: endpoints, secrets and subscriptions as `subscription.state` has them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from services.distribution.signature import HmacKey, SigningKey, parse_private_key, parse_secret
+from shared.domain.errors import WireError
+from shared.domain.subscription import Endpoint, EndpointSecret, Ordering, Subscription
+from shared.platform.consuming import Record
+from shared.platform.logs import logger
+from shared.platform.topics import parts_of
+
+Changed = Callable[[Endpoint], None]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(slots=True)
+class Registry:
+    """In memory, fed by a Tail of `subscription.state`; the newest record of each part wins."""
+
+    unseal: Callable[[str], str]
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    _secrets: dict[str, tuple[tuple[SigningKey, datetime | None], ...]] = field(default_factory=dict)
+    _by_endpoint: dict[str, set[str]] = field(default_factory=dict)
+    watchers: list[Changed] = field(default_factory=list)
+
+    def apply(self, record: Record) -> None:
+        """Take one record; what does not validate is logged, left out, and the part before it stays."""
+        entity, *rest = parts_of(record.key or "")
+        part = rest[0] if rest else ""
+        try:
+            self._take(entity, part, record.value)
+        except (ValidationError, WireError) as error:
+            logger().error(
+                "registry.unreadable", entity=entity, part=part, offset=record.offset, error=type(error).__name__
+            )
+
+    def ordering_of(self, endpoint_id: str) -> Ordering:
+        """`every` when any subscription of the endpoint asks for it."""
+        wanted = (self.subscriptions[each].ordering for each in self._by_endpoint.get(endpoint_id, ()))
+        return Ordering.EVERY if Ordering.EVERY in wanted else Ordering.LATEST
+
+    def keys_of(self, endpoint_id: str, now: datetime) -> list[SigningKey]:
+        """Return the signing keys in force, newest first; empty when the secret has not arrived yet."""
+        return [key for key, retire_at in self._secrets.get(endpoint_id, ()) if retire_at is None or retire_at > now]
+
+    def with_endpoint(self) -> Iterator[Subscription]:
+        """Every subscription that a webhook serves."""
+        return (each for each in self.subscriptions.values() if each.endpoint_id in self.endpoints)
+
+    def _take(self, entity: str, part: str, value: bytes | None) -> None:
+        match part:
+            case "endpoint":
+                self._take_endpoint(entity, _parsed(Endpoint, value))
+            case "secret":
+                self._take_secret(entity, _parsed(EndpointSecret, value))
+            case "subscription":
+                self._take_subscription(entity, _parsed(Subscription, value))
+
+    def _take_endpoint(self, entity: str, endpoint: Endpoint | None) -> None:
+        if endpoint is None:
+            self.endpoints.pop(entity, None)
+            return
+        self.endpoints[entity] = endpoint
+        for told in self.watchers:
+            told(endpoint)
+
+    def _take_secret(self, entity: str, secret: EndpointSecret | None) -> None:
+        if secret is None:
+            self._secrets.pop(entity, None)
+            return
+        retire_at = (*secret.retire_at, *(None,) * len(secret.sealed))
+        self._secrets[entity] = tuple(
+            (_key(self.unseal(sealed)), until) for sealed, until in zip(secret.sealed, retire_at, strict=False)
+        )
+
+    def _take_subscription(self, entity: str, subscription: Subscription | None) -> None:
+        before = self.subscriptions.pop(entity, None)
+        if before and before.endpoint_id:
+            self._by_endpoint.get(before.endpoint_id, set()).discard(entity)
+        if subscription is None:
+            return
+        self.subscriptions[entity] = subscription
+        if subscription.endpoint_id:
+            self._by_endpoint.setdefault(subscription.endpoint_id, set()).add(entity)
+
+
+def _key(text: str) -> SigningKey:
+    return parse_private_key(text) if text.startswith("whsk_") else parse_secret(text)
+
+
+def has_shared_secret(keys: list[SigningKey]) -> bool:
+    """Tell whether a `v1` signature can be made: the one every verifier understands."""
+    return any(isinstance(key, HmacKey) for key in keys)
+
+
+def _parsed(model: type[Model], value: bytes | None) -> Model | None:
+    return None if value is None else model.model_validate_json(value)

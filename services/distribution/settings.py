@@ -1,0 +1,21 @@
+"""What is distribution told? Its settings, read once."""
+
+from pydantic import Field, SecretStr
+
+from shared.platform.settings import CommonSettings
+
+
+class DistributionSettings(CommonSettings):
+    """Settings of matcher and deliverer."""
+
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Fernet keys (comma separated, newest first) that seal endpoint secrets in topics and Redis",
+    )
+    endpoint_allow: str = Field(
+        default="",
+        description="host:port pairs (comma separated) a webhook may reach although a rule forbids it; local only",
+    )
+    send_slots: int = Field(default=100, ge=4, le=2000, description="webhooks in flight at once, all endpoints")
+    send_timeout_s: float = Field(default=15.0, gt=0, le=60, description="seconds for a whole exchange, body included")
+    connect_timeout_s: float = Field(default=3.0, gt=0, le=30, description="seconds for a connection")

@@ -1,0 +1,27 @@
+"""What distribution keeps in memory of the compacted topics, loaded whole before anything is sent."""
+
+from dataclasses import dataclass
+
+from services.distribution.recipients import Recipients
+from services.distribution.registry import Registry
+from services.distribution.standings import Standings
+from shared.platform.consuming import Record
+from shared.platform.topics import Topic
+
+TOPICS = (Topic.SUBSCRIPTION_STATE, Topic.RECIPIENTS, Topic.STATE, Topic.KILLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    registry: Registry
+    recipients: Recipients
+    standings: Standings
+
+    def apply(self, record: Record) -> None:
+        """Give a record to the table of its topic."""
+        if record.topic is Topic.SUBSCRIPTION_STATE:
+            self.registry.apply(record)
+        elif record.topic is Topic.RECIPIENTS:
+            self.recipients.apply(record)
+        else:
+            self.standings.apply(record)
