@@ -1,7 +1,7 @@
 """What must be on this machine before Slugline can run, and how does it get there?
 
 `python3 -m deploy.local.bootstrap run|dev [--only-python]`, called by make; standard library only. Running it again
-changes nothing. Exit codes: 0 all is there, 1 a step failed, 3 a person must do something first.
+changes nothing. Exit codes: 0 all is there, 1 a step failed, 3 a person must do something first, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StepFailed as reason:
         print(f"slugline: {reason}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("slugline: interrupted; what is half done is done again next time", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -115,13 +118,22 @@ def fetch_jars(jars: Path = machine.JARS, pom: Path = machine.POM) -> None:
 def _step(name: str, command: Sequence[str]) -> None:
     began = time.monotonic()
     _LOG.parent.mkdir(parents=True, exist_ok=True)
-    answer = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=machine.PROJECT
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=machine.PROJECT,
     )
-    output = answer.stdout + answer.stderr
+    try:
+        output, _ = process.communicate()
+    except KeyboardInterrupt:
+        process.wait()  # it got the Ctrl-C too; killed in the middle, apt-get would leave a mess
+        raise
     with _LOG.open("a") as log:
-        log.write(f"--- {name}: exit {answer.returncode} after {time.monotonic() - began:.1f} s\n{output}\n")
-    if answer.returncode != 0:
+        log.write(f"--- {name}: exit {process.returncode} after {time.monotonic() - began:.1f} s\n{output}\n")
+    if process.returncode != 0:
         raise StepFailed(f"{name} failed (all of it is in {_shown(_LOG)}):\n{output.strip()[-2000:]}")
 
 

@@ -58,7 +58,7 @@ def version_of(python: Path) -> tuple[int, int] | None:
 
 def has_venv_module(python: Path) -> bool:
     """Tell whether `python -m venv` can work: Debian packs it apart."""
-    return subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+    return _imports(python, "ensurepip, venv")
 
 
 def wanted(project: Path = machine.PROJECT) -> dict[str, str]:
@@ -84,15 +84,20 @@ def work_to_do(profile: str, stamp: Mapping[str, str] | None, want: Mapping[str,
 
 def read_stamp(venv: Path = VENV) -> dict[str, str] | None:
     """Return what the environment was last made from; None where there is none that can be built upon."""
-    version = version_of(venv / "bin" / "python")
+    python = venv / "bin" / "python"
+    version = version_of(python)
     if version is None or not suits(version):
         return None
     try:
         return {str(name): str(value) for name, value in json.loads((venv / _STAMP).read_text()).items()}
     except (OSError, ValueError):
-        return {}
+        return {} if _imports(python, "pip") else None  # without pip its making was interrupted
 
 
 def write_stamp(stamp: Mapping[str, str], venv: Path = VENV) -> None:
     """Note what the environment is now made from."""
     (venv / _STAMP).write_text(json.dumps(dict(stamp), indent=2, sort_keys=True) + "\n")
+
+
+def _imports(python: Path, modules: str) -> bool:
+    return subprocess.run([python, "-c", f"import {modules}"], capture_output=True, check=False).returncode == 0

@@ -53,20 +53,31 @@ def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path: Path) -> Non
     assert environment.read_stamp(tmp_path) is None
 
 
-def test_a_stamp_is_read_back(tmp_path: Path) -> None:
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """A folder with the interpreter of these tests in it."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "bin" / "python").chmod(0o755)
+    return tmp_path
+
+
+def test_a_stamp_is_read_back(venv: Path) -> None:
     """What was noted after an installation is what the next run sees."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
-    environment.write_stamp(WANT, tmp_path)
-    assert environment.read_stamp(tmp_path) == WANT
+    environment.write_stamp(WANT, venv)
+    assert environment.read_stamp(venv) == WANT
 
 
-def test_a_damaged_stamp_means_install_again(tmp_path: Path) -> None:
+def test_a_damaged_stamp_means_install_again(venv: Path) -> None:
     """A stamp that cannot be read vouches for nothing, but the environment is kept."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / "slugline-setup.json").write_text('{"run": "r')
-    assert environment.read_stamp(tmp_path) == {}
+    (venv / "slugline-setup.json").write_text('{"run": "r')
+    assert environment.read_stamp(venv) == {}
+
+
+def test_a_half_made_environment_is_made_anew(venv: Path) -> None:
+    """Without stamp and without pip, its making was interrupted."""
+    (venv / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')  # -S: no site-packages
+    assert environment.read_stamp(venv) is None
 
 
 def pins(profile: str) -> set[str]:

@@ -63,9 +63,42 @@ def test_nothing_is_missed_where_no_broker_is_wanted(tmp_path: Path, monkeypatch
     assert packages.missing_packages(brokers=False, jars_are_here=False) == {}
 
 
-def test_the_apt_script_is_a_shell_script() -> None:
-    """The script parses: it runs as root, so a slip in it must not be found there."""
-    way = how_to_install([packages.REDIS], ROOT)
-    assert isinstance(way, Install)
-    script = way.command[way.command.index("-c") + 1]
-    subprocess.run(["sh", "-n", "-c", script], check=True)
+class TestInstallingWithApt:
+    """The script that runs as root, on a stand-in for apt-get and with the policy file in a folder of the test."""
+
+    @pytest.fixture
+    def policy(self, tmp_path: Path) -> Path:
+        """Where the rule lies that forbids the start of services."""
+        return tmp_path / "policy-rc.d"
+
+    def install(self, policy: Path, apt_get: str) -> int:
+        """Run the script with a shell script as apt-get; return its exit code."""
+        program = policy.with_name("apt-get")
+        program.write_text(f"#!/bin/sh\n{apt_get}\n")
+        program.chmod(0o755)
+        way = how_to_install([packages.JAVA], ROOT)
+        assert isinstance(way, Install)
+        command = [word.replace("/usr/sbin/policy-rc.d", str(policy)) for word in way.command]
+        path = f"{policy.parent}:/usr/bin:/bin"
+        return subprocess.run(command, env={"PATH": path}, check=False, timeout=20).returncode
+
+    def test_no_service_starts_while_packages_are_installed(self, policy: Path) -> None:
+        """The rule says no (101) to every start while apt-get works, and is gone afterwards."""
+        assert self.install(policy, f'"{policy}" redis-server start; [ $? = 101 ]') == 0
+        assert not policy.exists()
+
+    def test_a_rule_that_was_there_stays(self, policy: Path) -> None:
+        """A machine with a rule of its own keeps it."""
+        policy.write_text("its own")
+        assert self.install(policy, "true") == 0
+        assert policy.read_text() == "its own"
+
+    def test_a_failed_installation_leaves_no_rule_behind(self, policy: Path) -> None:
+        """A rule left behind would keep the machine's own services down."""
+        assert self.install(policy, "exit 100") == 100
+        assert not policy.exists()
+
+    def test_an_interrupted_installation_leaves_no_rule_behind(self, policy: Path) -> None:
+        """Ctrl-C reaches the script and apt-get alike."""
+        assert self.install(policy, "kill -INT $PPID; exit 0") == 130
+        assert not policy.exists()
