@@ -1,0 +1,119 @@
+"""Which address may this connection go to? Asked when a name is resolved and again when its socket is made."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TypeAlias
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType, SocketFactoryType
+
+from services.distribution.adapters.exchange import current
+from services.distribution.egress import EgressPolicy, UrlRefused, vet_answers
+
+Lookup: TypeAlias = Callable[[str, int], Sequence[str]]
+
+
+class AddressRefused(OSError):
+    """The address a connection was about to go to may not be called."""
+
+
+class NameUnresolved(OSError):
+    """A name has no address, or none was found in time."""
+
+
+def system_lookup(host: str, port: int) -> list[str]:
+    """Return the addresses the system's resolver knows for a name, in its order; blocks, raises `OSError`."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(address[0]) for *_, address in answers))
+
+
+class VettingResolver(AbstractResolver):
+    """Resolve names for aiohttp, refusing a name as soon as one of its addresses may not be called.
+
+    `lookup` blocks and runs in threads of this resolver, so that a silent name server holds up nobody's
+    files or locks; one look-up per name at a time, so that a dead name holds one thread however many
+    deliveries wait for it. `budget` is in seconds.
+    """
+
+    def __init__(
+        self, policy: EgressPolicy, lookup: Lookup = system_lookup, budget: float = 5.0, threads: int = 64
+    ) -> None:
+        self._policy = policy
+        self._lookup = lookup
+        self._budget = budget
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return every address of `host`; raise `NameUnresolved`, or `AddressRefused` if any of them is bad."""
+        exchange = current.get()
+        exchange.lookup_at = perf_counter()
+        addresses = await self._addresses(host, port)
+        exchange.resolved_at = perf_counter()
+        try:
+            vetted = vet_answers(host, port, addresses, self._policy)
+        except UrlRefused as refused:
+            exchange.refused = refused
+            raise AddressRefused(refused.detail) from refused
+        return [_result(host, address, port) for address in vetted]
+
+    async def close(self) -> None:
+        """Forget what is under way; a thread that waits for a name server ends when that gives up."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            async with asyncio.timeout(self._budget):
+                addresses = await asyncio.shield(self._look_up_once(host, port))
+        except TimeoutError as late:
+            raise NameUnresolved(f"no answer within {self._budget:g} s") from late
+        except (OSError, UnicodeError) as unknown:
+            raise NameUnresolved("the name has no address") from unknown
+        if not addresses:
+            raise NameUnresolved("the name has no address")
+        return addresses
+
+    def _look_up_once(self, host: str, port: int) -> asyncio.Future[Sequence[str]]:
+        name = (host, port)
+        under_way = self._under_way.get(name)
+        if under_way is None:
+            loop = asyncio.get_running_loop()
+            under_way = self._under_way[name] = loop.run_in_executor(self._threads, self._lookup, host, port)
+            under_way.add_done_callback(lambda done: self._forget(name, done))
+        return under_way
+
+    def _forget(self, name: tuple[str, int], done: asyncio.Future[Sequence[str]]) -> None:
+        del self._under_way[name]
+        if not done.cancelled():
+            done.exception()  # looked at, for the case that every waiter has gone
+
+
+def vetted_sockets(policy: EgressPolicy) -> SocketFactoryType:
+    """Return aiohttp's maker of sockets: it judges the final address, which no rebinding name can change.
+
+    IP literals in URLs never meet the resolver; this is where they are judged.
+    """
+
+    def make(info: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = info
+        exchange = current.get()
+        try:
+            vet_answers(exchange.host, exchange.port, [str(address[0])], policy)
+        except UrlRefused as refused:
+            exchange.refused = refused
+            raise AddressRefused(refused.detail) from refused
+        return socket.socket(family, kind, protocol)
+
+    return make
+
+
+def _result(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(
+        hostname=host, host=address, port=port, family=family, proto=socket.IPPROTO_TCP, flags=socket.AI_NUMERICHOST
+    )

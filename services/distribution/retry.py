@@ -1,0 +1,138 @@
+"""When is a delivery tried again, when is it given up, and which retry topics carry it there?
+
+Pure arithmetic over one schedule. A retry topic ("tier") holds every record for one fixed time, so that its
+append order is its due order; any other wait is a chain of tiers, its last seconds spent in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final, TypeAlias
+
+from services.distribution.outcome import Failure, Refused
+
+
+class Tier(Enum):
+    """A retry topic, by the fixed time it holds a record; the topic is `wire.delivery.retry.<label>.v1`."""
+
+    TEN_SECONDS = ("10s", timedelta(seconds=10))
+    ONE_MINUTE = ("1m", timedelta(minutes=1))
+    TEN_MINUTES = ("10m", timedelta(minutes=10))
+    ONE_HOUR = ("1h", timedelta(hours=1))
+    SIX_HOURS = ("6h", timedelta(hours=6))
+
+    def __init__(self, label: str, delay: timedelta) -> None:
+        self.label = label
+        self.delay = delay
+
+
+_LONGEST_FIRST: Final = tuple(sorted(Tier, key=lambda tier: tier.delay, reverse=True))
+SMALLEST_TIER: Final = _LONGEST_FIRST[-1].delay
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long a failing delivery is kept alive.
+
+    `waits` follow the first, second, … failure and the last repeats; nothing is tried later than `horizon`
+    after the first failure. Jitter lengthens a wait by at most `jitter_share` of it and `jitter_cap` (below
+    the smallest tier, so that a scheduled wait costs one retry record). `retry_after_cap` bounds what a
+    receiver may ask for.
+    """
+
+    waits: tuple[timedelta, ...] = tuple(tier.delay for tier in Tier)
+    horizon: timedelta = timedelta(hours=72)
+    jitter_share: float = 0.1
+    jitter_cap: timedelta = timedelta(seconds=9)
+    retry_after_cap: timedelta = timedelta(hours=24)
+
+    def wait_after(self, attempts: int, jitter: float = 0.0) -> timedelta:
+        """Return the wait after the `attempts`-th failure (from 1); `jitter` is drawn from [0, 1)."""
+        wait = self.waits[min(attempts, len(self.waits)) - 1]
+        return wait + jitter * min(wait * self.jitter_share, self.jitter_cap)
+
+    def table(self) -> Iterator[tuple[int, timedelta, timedelta]]:
+        """Yield (attempt, wait before it, time since the first failure), as the documentation prints it."""
+        attempt, passed = 1, timedelta()
+        while passed < self.horizon:
+            wait = min(self.wait_after(attempt), self.horizon - passed)
+            attempt, passed = attempt + 1, passed + wait
+            yield attempt, wait, passed
+
+
+STANDARD: Final = Schedule()
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again at `at`, never earlier; `tier` carries the delivery first (None: it waits in memory)."""
+
+    at: datetime
+    tier: Tier | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """Give this delivery up: it is expired, and its owner may replay it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """The receiver says it is gone for good (410): give up, and stop sending to this endpoint."""
+
+    reason: str
+
+
+AfterFailure: TypeAlias = RetryAt | Exhausted | Disable
+
+
+def after_failure(
+    failure: Failure,
+    attempts: int,
+    first_failed_at: datetime,
+    now: datetime,
+    jitter: float = 0.0,
+    schedule: Schedule = STANDARD,
+) -> AfterFailure:
+    """Decide what follows the `attempts`-th failed attempt (counted from 1) of one delivery.
+
+    `Retry-After` can only lengthen a wait. A scheduled wait that would pass the horizon ends at it, so the
+    last attempt falls on the horizon; a receiver that asks to be left alone beyond it is not tried again.
+    """
+    if isinstance(failure, Refused) and failure.status == 410:
+        return Disable("the receiver answered 410 Gone")
+    last_at = first_failed_at + schedule.horizon
+    if now >= last_at:
+        return Exhausted(f"{attempts} attempts failed within {_in_hours(schedule.horizon)}")
+    asked = failure.retry_after if isinstance(failure, Refused) else None
+    ready_at = now + min(asked or timedelta(), schedule.retry_after_cap)
+    if ready_at > last_at:
+        return Exhausted(f"the receiver asks to wait beyond {_in_hours(schedule.horizon)} after the first failure")
+    at = max(ready_at, min(now + schedule.wait_after(attempts, jitter), last_at))
+    return RetryAt(at, next_tier(at, now))
+
+
+def next_tier(due: datetime, now: datetime) -> Tier | None:
+    """Return the largest tier that does not hold past `due`; None when less than the smallest is left.
+
+    Asked again whenever a tier hands a delivery back, so lateness on the way shortens the rest and a chain
+    ends in memory, within one hop's lateness after `due` and never before it.
+    """
+    left = due - now
+    return next((tier for tier in _LONGEST_FIRST if tier.delay <= left), None)
+
+
+def chain(due: datetime, now: datetime) -> Sequence[Tier]:
+    """Return the tiers a delivery passes on its way from `now` to `due` when no hop is late."""
+    tiers: list[Tier] = []
+    while (tier := next_tier(due, now)) is not None:
+        tiers.append(tier)
+        now += tier.delay
+    return tiers
+
+
+def _in_hours(span: timedelta) -> str:
+    return f"{span / timedelta(hours=1):g} h"

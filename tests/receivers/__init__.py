@@ -1,0 +1,1 @@
+"""Local webhook receivers, friendly and hostile, on real sockets."""

@@ -1,0 +1,206 @@
+"""What a hostile receiver costs the sender: the time budget, 64 KiB, one connection, and nothing else."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.distribution.adapters.sender import AiohttpSender, Budgets
+from services.distribution.egress import EgressPolicy
+from services.distribution.outcome import Delivered, Outcome, Refused, Unreachable
+from services.distribution.sending import Answer, SendRequest
+from tests.receivers import friendly, hostile
+from tests.receivers.serving import Peer, Receiver, Script, answer, receiving
+from tests.waiting import wait_until
+
+QUICK = Budgets(total=0.5, connect=0.3)
+PATIENT = Budgets(total=30.0, connect=10.0)  # what ends well before this was ended by a byte limit
+MIB = 1024**2
+OUT_OF_TIME = Unreachable("timeout", "no whole answer within 0.5 s")
+NO_END = Unreachable("protocol", "the answer is not HTTP, or its head does not end")
+NOT_HTTP = Unreachable("protocol", "the answer is not well-formed HTTP/1.1")
+CUT_BODY = Unreachable("truncated", "the answer ended before the length it had announced")
+
+
+async def call(script: Script, budgets: Budgets = QUICK, body: bytes = b"{}", scheme: str = "http") -> Answer:
+    answered, _ = await call_and_look(script, budgets, body, scheme)
+    return answered
+
+
+async def call_and_look(
+    script: Script, budgets: Budgets = QUICK, body: bytes = b"{}", scheme: str = "http"
+) -> tuple[Answer, Receiver]:
+    """POST to `script`, wait until its connection has ended too, and return the answer and what the script saw."""
+    async with (
+        asyncio.timeout(10),
+        receiving(script, scheme=scheme) as receiver,
+        AiohttpSender(EgressPolicy(receiver.allow), budgets) as sender,
+    ):
+        return await sender.send(SendRequest(receiver.url, [], body)), receiver
+
+
+@pytest.mark.parametrize(
+    "script",
+    [hostile.hanging, hostile.silent, hostile.dripping_head(), hostile.dripping_body()],
+    ids=["hanging", "silent", "dripping head", "dripping body"],
+)
+async def test_a_receiver_that_takes_its_time_is_cut_off(script: Script) -> None:
+    """The budget covers the whole exchange, however lively the connection looks."""
+    assert (await call(script)).outcome == OUT_OF_TIME
+
+
+async def test_a_handshake_that_never_ends_is_cut_off() -> None:
+    """Connecting has its own, shorter budget, and TLS is part of connecting."""
+    answered = await call(hostile.silent, scheme="https")
+    assert answered.outcome == Unreachable("timeout", "no TLS handshake within 0.3 s")
+    assert answered.timing.connect is not None
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        (hostile.endless_headers, NOT_HTTP),
+        (hostile.one_endless_header, NOT_HTTP),
+        (hostile.informational_flood, NO_END),
+    ],
+    ids=["endless headers", "one endless header", "endless interim answers"],
+)
+async def test_a_head_that_never_ends_is_cut_by_its_bytes(script: Script, outcome: Outcome) -> None:
+    """A flood is not read until the time is up, for all that time it would keep a processor busy."""
+    answered, receiver = await call_and_look(script, PATIENT)
+    assert answered.outcome == outcome
+    assert receiver.sent < 16 * MIB
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_huge_body_is_read_to_64_kib(chunked: bool) -> None:
+    """It is a delivery: the status is known, and nobody wants the rest."""
+    answered, receiver = await call_and_look(hostile.huge_body(chunked=chunked), PATIENT)
+    assert answered.outcome == Delivered(200)
+    assert answered.excerpt == "0" * 1024
+    assert receiver.sent < 16 * MIB, "what kernel buffers hold, out of 10 GiB"
+
+
+async def test_a_body_is_not_inflated() -> None:
+    """A gzip bomb stays as small as it travelled, and its excerpt shows bytes, not zeros."""
+    answered = await call(hostile.gzip_bomb, PATIENT)
+    assert answered.outcome == Delivered(200)
+    assert answered.excerpt.startswith("\x1f\\x8b")
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        (hostile.closing_early, Unreachable("reset", "the connection died before an answer began")),
+        (hostile.resetting, Unreachable("reset", "the connection died before an answer began")),
+        (hostile.closing_inside_head, Unreachable("truncated", "the connection died inside the answer")),
+        (hostile.truncated_body, CUT_BODY),
+        (hostile.truncated_chunks, CUT_BODY),
+        (hostile.two_lengths, NOT_HTTP),
+        (hostile.length_and_chunked, NOT_HTTP),
+        (hostile.not_http, NOT_HTTP),
+    ],
+)
+async def test_a_broken_answer_is_named(script: Script, outcome: Outcome) -> None:
+    """A 200 that did not arrive whole is no delivery, and the owner is told in which way it failed."""
+    assert (await call(script)).outcome == outcome
+
+
+async def test_chunks_that_are_no_chunks_are_no_delivery() -> None:
+    """A body that cannot be framed may be anybody's: the 200 before it does not count."""
+    answered = await call(hostile.broken_chunks)
+    assert isinstance(answered.outcome, Unreachable)
+    assert answered.outcome.kind in {"protocol", "truncated"}
+
+
+async def test_a_failure_status_stands_whatever_follows_it() -> None:
+    """A receiver that says 503 and then drips its body has said 503."""
+
+    async def failing(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(b"HTTP/1.1 503 no\r\nContent-Length: 9\r\nRetry-After: 7\r\n\r\nso")
+        await peer.until_gone()
+
+    answered = await call(failing)
+    assert isinstance(answered.outcome, Refused)
+    assert answered.outcome.status == 503
+    assert answered.outcome.retry_after is not None
+    assert answered.excerpt == "so"
+
+
+async def test_a_switch_of_protocols_is_a_refusal() -> None:
+    """Nobody asked for another protocol."""
+
+    async def switching(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        await peer.until_gone()
+
+    assert (await call(switching)).outcome == Refused(101)
+
+
+async def test_a_receiver_that_never_reads_does_not_keep_the_body() -> None:
+    """When the time is up the connection is gone, unsent bytes with it: closing politely would wait for ever."""
+    async with (
+        receiving(hostile.never_reading) as receiver,
+        AiohttpSender(EgressPolicy(receiver.allow), QUICK) as sender,
+    ):
+        answered = await sender.send(SendRequest(receiver.url, [], bytes(32 * MIB)))
+        assert answered.outcome == OUT_OF_TIME
+        await wait_until(lambda: _open_connections(receiver) == 0, within=5)
+
+
+async def test_an_answer_before_the_request_was_read_frees_the_connection() -> None:
+    """A receiver may answer early; what it will not read is dropped with the connection."""
+    async with (
+        receiving(hostile.answering_unread) as receiver,
+        AiohttpSender(EgressPolicy(receiver.allow), QUICK) as sender,
+    ):
+        await sender.send(SendRequest(receiver.url, [], bytes(32 * MIB)))
+        await wait_until(lambda: _open_connections(receiver) == 0, within=5)
+
+
+@pytest.mark.parametrize("script", [hostile.surplus_answer, hostile.answering_unasked])
+async def test_an_answer_nobody_asked_for_spoils_no_other(script: Script) -> None:
+    """The second delivery is judged by its own answer, not by one that was lying in wait on the connection."""
+    async with receiving(script) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+        request = SendRequest(receiver.url, [], b"{}")
+        first = await sender.send(request)
+        await wait_until(lambda: receiver.sent > len(answer(200, b"mine")), within=5)
+        second = await sender.send(request)
+    assert (first.outcome, first.excerpt) == (Delivered(200), "mine")
+    assert (second.outcome, second.excerpt) == (Delivered(200), "mine")
+
+
+async def test_hostile_receivers_do_not_hold_up_a_healthy_one() -> None:
+    """With two hundred exchanges stuck, one that is well is answered long before their time is up."""
+    slow = replace(PATIENT, total=60.0)
+    async with (
+        receiving(hostile.hanging) as bad,
+        receiving(friendly.healthy) as good,
+        AiohttpSender(EgressPolicy(bad.allow | good.allow), slow) as sender,
+    ):
+        stuck = [asyncio.create_task(sender.send(SendRequest(bad.url, [], b"{}"))) for _ in range(200)]
+        await wait_until(lambda: len(bad.requests) == 200, within=20)
+        answered = await sender.send(SendRequest(good.url, [], b"{}"))
+        assert not any(task.done() for task in stuck)
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+    assert answered.outcome == Delivered(200)
+
+
+async def test_the_excerpt_is_text_that_can_be_stored() -> None:
+    """A character cut at the limit is left off; bytes that are no text are shown as their escapes."""
+    cut = await call(friendly.answering(400, b"a" + "é".encode() * 600))
+    assert cut.excerpt == "a" + "é" * 511
+    bytes_shown = await call(friendly.answering(400, b"\xff ok"))
+    assert bytes_shown.excerpt == "\\xff ok"
+
+
+def _open_connections(receiver: Receiver) -> int:
+    """Count the established connections to a receiver, by the kernel's table."""
+    wanted = f"0100007F:{receiver.port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(1 for row in rows if row[2] == wanted and row[3] in {"01", "04", "05"})
