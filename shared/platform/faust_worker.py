@@ -216,6 +216,8 @@ class _Transport(FaustTransport):
 class _App(faust.App):
     """A Faust app that talks through `_Transport` and keeps nothing on disk."""
 
+    mundane_level = "debug"
+
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)
 
@@ -267,8 +269,8 @@ async def _refuse_unprovisioned(kafka: KafkaSettings, app_id: str, source: Topic
     """Faust would create the topic, or begin anywhere; here a start is given by provisioning or not at all."""
     full_name = name(source, kafka.topic_prefix)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, client_id=kafka.client_id)
-    await admin.start()
     try:
+        await admin.start()
         [found] = await admin.describe_topics([full_name])
     finally:
         await admin.close()

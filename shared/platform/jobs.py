@@ -59,16 +59,20 @@ class Watchdog:
 async def run(jobs: Mapping[str, Job], *, grace: float = GRACE_SECONDS) -> None:
     """Run all jobs until they end; SIGTERM or SIGINT sets the stop event that each was given.
 
-    A job that raises makes the others stop too; JobError, with its error as cause, is raised when they have.
+    A job that raises makes the others stop too; when they have, its Misconfigured is raised as it is, any other
+    error as the cause of a JobError.
     What has not stopped `grace` seconds after the event was set takes the whole process with it (exit 70).
     """
     stop = asyncio.Event()
     watchdog = Watchdog()
-    failures: list[JobError] = []
+    failures: list[JobError | Misconfigured] = []
 
     async def watched(name: str, job: Job) -> None:
         try:
             await job(stop)
+        except Misconfigured as error:  # its sentence is for whoever starts the process; a stack would hide it
+            failures.append(error)
+            stop.set()
         except Exception as error:  # noqa: BLE001 - whatever ends a job ends the process, by name
             logger().error("job.failed", job=name, exc_info=error)
             failure = JobError(name)
