@@ -33,12 +33,16 @@ class Waiting:
         self._heap = [entry for entry in self._heap if entry[2] not in shards]
         heapq.heapify(self._heap)
 
+    async def perform_due(self) -> None:
+        """Do what is due by now, in order of time."""
+        while self._heap and self._heap[0][0] <= self._clock.now():
+            *_, action = heapq.heappop(self._heap)
+            await action()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Job: perform what is due, in order of time, until `stop`; an action's error ends the job."""
         while not stop.is_set():
-            while self._heap and self._heap[0][0] <= self._clock.now():
-                *_, action = heapq.heappop(self._heap)
-                await action()
+            await self.perform_due()
             self._changed.clear()
             nap = LONGEST_NAP if not self._heap else min(LONGEST_NAP, self._heap[0][0] - self._clock.now())
             try:

@@ -1,0 +1,148 @@
+"""Small stand-ins for distribution's ports: they keep what they were given, and fail when told to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from services.distribution.attempts import Tried
+from services.distribution.deliverer import Deliverer
+from services.distribution.dispatch import Dispatch
+from services.distribution.journal import Journal
+from services.distribution.matching import ShardOf
+from services.distribution.outcome import Delivered, GateShut, Outcome, Timing
+from services.distribution.queues import FairQueues
+from services.distribution.registry import Registry
+from services.distribution.sending import Answer, Gate, SendRequest, always_open
+from services.distribution.signature import new_secret
+from services.distribution.standings import Standings
+from services.distribution.waiting import Waiting
+from shared.domain.events import DeliveryAttempted, DeliveryRetry, StoryReleased, parse_event
+from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
+from shared.platform.clock import FixedClock
+from shared.platform.publishing import Appended, Outgoing
+from shared.platform.records import Record
+from shared.platform.topics import Topic, key_of
+from tests.services.distribution.deliveries import NOON, record
+
+
+@dataclass
+class Log:
+    """What was appended, in order; `attempts` is what a restart reads back."""
+
+    appended: list[Outgoing] = field(default_factory=list)
+    fail_on: Topic | None = None
+    attempts: list[DeliveryAttempted] = field(default_factory=list)
+    newest_release: StoryReleased | None = None
+
+    async def publish(
+        self,
+        topic: Topic,
+        key: str,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        *,
+        partition: int | None = None,
+    ) -> Appended:
+        if topic is self.fail_on:
+            raise ConnectionError(f"{topic} is away")
+        self.appended.append(Outgoing(topic, key, value, headers, partition))
+        return Appended(topic, partition or 0, len(self.appended) - 1, int(NOON.timestamp() * 1000))
+
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:
+        return [await self.publish(one.topic, one.key, one.value, partition=one.partition) for one in outgoing]
+
+    async def since_backlog(self, shards: frozenset[int]) -> list[DeliveryAttempted]:
+        return self.attempts
+
+    async def newest(self, story_id: str) -> StoryReleased | None:
+        return self.newest_release
+
+    def on(self, *topics: Topic) -> list[Outgoing]:
+        return [one for one in self.appended if one.topic in topics]
+
+    def rows(self) -> list[DeliveryAttempted]:
+        events = [parse_event(one.value) for one in self.on(Topic.ATTEMPTS)]
+        return [event for event in events if isinstance(event, DeliveryAttempted)]
+
+    def retries(self, topic: Topic = Topic.RETRY_10S) -> list[tuple[DeliveryRetry, Record]]:
+        found = []
+        for offset, one in enumerate(self.on(topic)):
+            event = parse_event(one.value)
+            assert isinstance(event, DeliveryRetry)
+            found.append((event, record(topic, one.value, offset, one.partition or 0)))
+        return found
+
+
+@dataclass
+class Wire:
+    """A sender that answers from a script (then 200) and asks the gate like the real one."""
+
+    answers: list[Outcome] = field(default_factory=list)
+    sent: list[SendRequest] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    async def send(self, request: SendRequest, gate: Gate = always_open) -> Answer:
+        self.before()
+        if not gate():
+            return Answer(GateShut(), Timing(total=1.0))
+        self.sent.append(request)
+        outcome = self.answers.pop(0) if self.answers else Delivered(200)
+        return Answer(outcome, Timing(total=1.0), "ok")
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Bench:
+    """A whole deliverer without broker and network."""
+
+    log: Log = field(default_factory=Log)
+    wire: Wire = field(default_factory=Wire)
+    clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
+    standings: Standings = field(default_factory=Standings)
+    registry: Registry = field(default_factory=lambda: Registry(lambda sealed: sealed))
+    tried: Tried = field(default_factory=Tried)
+    queues: FairQueues = field(default_factory=lambda: FairQueues(20, probation=1.0))
+
+    def __post_init__(self) -> None:
+        self.shard_of = ShardOf(6)
+        self.waiting = Waiting(self.clock)
+        journal = Journal(self.log, self.clock, self.tried)
+        self.deliverer = Deliverer(
+            self.standings,
+            journal,
+            self.log,
+            self.clock,
+            self.shard_of,
+            self.queues,
+            self.waiting,
+            lambda: None,
+            self.tried,
+        )
+        self.dispatch = Dispatch(self.registry, self.standings, self.wire, journal, self.tried, self.clock)
+
+    def know(self, *entities: Endpoint | Subscription) -> None:
+        for one in entities:
+            if isinstance(one, Endpoint):
+                secret = EndpointSecret(endpoint_id=one.endpoint_id, sealed=(new_secret(),))
+                self._put(one.endpoint_id, "endpoint", one)
+                self._put(one.endpoint_id, "secret", secret)
+            else:
+                self._put(one.subscription_id, "subscription", one)
+
+    def _put(self, entity: str, part: str, value: Endpoint | EndpointSecret | Subscription) -> None:
+        self.registry.apply(
+            record(Topic.SUBSCRIPTION_STATE, value.model_dump_json().encode(), key=key_of(entity, part))
+        )
+
+    async def work(self) -> None:
+        """Send all that can be sent now, one after another."""
+        while (one := self.queues.take()) is not None:
+            outcome = await self.dispatch.deliver(one)
+            self.queues.finish(one, 0.001, ok=isinstance(outcome, Delivered))
+
+    async def fall_due(self, seconds: float) -> None:
+        """Move the clock on, do what falls due by then, and send what that put in the queues."""
+        self.clock.advance(timedelta(seconds=seconds))
+        await self.waiting.perform_due()
+        await self.work()

@@ -1,0 +1,234 @@
+"""What becomes of a delivery, from the block that owes it to the row that ends it."""
+
+from datetime import timedelta
+
+import pytest
+
+from services.distribution.outcome import Delivered, Refused, Unreachable
+from shared.domain.errors import Unprocessable
+from shared.domain.events import encode_event
+from shared.domain.story import Kind, Lane
+from shared.domain.subscription import EndpointState, Ordering
+from shared.platform.consuming import Completion
+from shared.platform.topics import Topic
+from tests.services.distribution.deliveries import block_record, endpoint, item, record, released, subscription
+from tests.services.distribution.ledger import Bench
+
+
+@pytest.fixture
+def bench() -> Bench:
+    made = Bench()
+    made.know(endpoint("ep_1"), subscription())
+    return made
+
+
+async def test_an_offset_passes_when_its_deliveries_are_written_down(bench: Bench) -> None:
+    """Two endpoints, one record: it passes after the second row."""
+    bench.know(endpoint("ep_2"))
+    passing = await bench.deliverer.handle(block_record(item(), "ep_1", "ep_2"))
+    assert isinstance(passing, Completion)
+    assert not passing.done()
+    await bench.work()
+    assert passing.done()
+    assert [row.data.state for row in bench.log.rows()] == ["delivered", "delivered"]
+
+
+async def test_a_delivery_whose_row_cannot_be_written_does_not_pass(bench: Bench) -> None:
+    """Better sent twice under one id than forgotten."""
+    bench.log.fail_on = Topic.ATTEMPTS
+    passing = await bench.deliverer.handle(block_record(item(), "ep_1"))
+    with pytest.raises(ConnectionError):
+        await bench.work()
+    assert passing is not None
+    assert not passing.done()
+
+
+async def test_what_the_log_says_was_done_is_not_done_again(bench: Bench) -> None:
+    """After a restart a block read again owes nothing that has its row."""
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    again = Bench(log=bench.log)
+    again.log.attempts = bench.log.rows()
+    await again.deliverer.gained(frozenset(range(6)))
+    assert await again.deliverer.handle(block_record(item(), "ep_1")) is None
+
+
+async def test_a_block_written_twice_is_sent_once(bench: Bench) -> None:
+    """The matcher may repeat itself after a crash, before the first copy was sent."""
+    first = await bench.deliverer.handle(block_record(item(), "ep_1", offset=0))
+    second = await bench.deliverer.handle(block_record(item(), "ep_1", offset=1))
+    await bench.work()
+    assert len(bench.wire.sent) == 1
+    assert first is not None
+    assert first.done()
+    assert second is not None
+    assert second.done()
+
+
+async def test_a_failure_is_in_a_tier_before_its_offset_passes(bench: Bench) -> None:
+    """Retry record first, then the row, then the offset."""
+    bench.wire.answers = [Refused(500)]
+    passing = await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    assert [one.topic for one in bench.log.appended] == [Topic.RETRY_10S, Topic.ATTEMPTS]
+    assert passing is not None
+    assert passing.done()
+
+
+async def test_a_retry_goes_out_when_due_under_the_same_id(bench: Bench) -> None:
+    """The tier holds it; then the same webhook-id with a new timestamp."""
+    bench.wire.answers = [Unreachable("connect"), Delivered(204)]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [(_, retry)] = bench.log.retries()
+    passing = await bench.deliverer.handle(retry)
+    await bench.fall_due(5)
+    assert len(bench.wire.sent) == 1
+    await bench.fall_due(20)
+    ids = [dict(request.headers)["webhook-id"] for request in bench.wire.sent]
+    assert ids[0] == ids[1]
+    assert passing is not None
+    assert passing.done()
+    assert [(row.data.n, row.data.state) for row in bench.log.rows()] == [(1, "retrying"), (2, "delivered")]
+
+
+async def test_a_kill_cancels_the_retry_that_waits(bench: Bench) -> None:
+    """Dead stays dead: the retry finds the gate shut and ends as killed."""
+    bench.wire.answers = [Refused(503)]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [(_, retry)] = bench.log.retries()
+    await bench.deliverer.handle(block_record(item(2, Kind.KILL, Lane.FLASH), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(retry)
+    await bench.fall_due(30)
+    assert [row.data.state for row in bench.log.rows()] == ["retrying", "delivered", "killed"]
+    assert len(bench.wire.sent) == 2
+
+
+async def test_a_kill_that_comes_while_connecting_shuts_the_gate(bench: Bench) -> None:
+    """The gate is asked at the moment of writing to the socket, not only before."""
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    bench.wire.before = lambda: bench.standings.move(item(2, Kind.KILL, Lane.FLASH))
+    await bench.work()
+    assert bench.wire.sent == []
+    assert [row.data.state for row in bench.log.rows()] == ["killed"]
+
+
+async def test_a_notice_moves_the_gate_of_a_shard_without_recipients(bench: Bench) -> None:
+    """An empty kill block still stops what waits here."""
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    assert await bench.deliverer.handle(block_record(item(2, Kind.KILL, Lane.FLASH))) is None
+    await bench.work()
+    assert bench.wire.sent == []
+
+
+async def test_latest_sends_the_newest_and_records_the_rest(bench: Bench) -> None:
+    """Release 1 is superseded once release 2 is on the wire."""
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    bench.standings.move(item(2, Kind.UPDATE))
+    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
+    await bench.work()
+    assert [row.data.state for row in bench.log.rows()] == ["superseded", "delivered"]
+
+
+async def test_every_keeps_a_later_release_behind_the_one_in_a_tier(bench: Bench) -> None:
+    """In order per story: release 2 waits until release 1 is answered."""
+    bench.know(subscription(ordering=Ordering.EVERY))
+    bench.wire.answers = [Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
+    await bench.work()
+    assert len(bench.wire.sent) == 1
+    for _, retry in bench.log.retries():
+        await bench.deliverer.handle(retry)
+    await bench.fall_due(30)
+    assert [row.release_no for row in bench.log.rows() if row.data.state == "delivered"] == [1, 2]
+
+
+async def test_every_remembers_after_a_restart_which_release_is_owed(bench: Bench) -> None:
+    """The delivery log tells the new owner that release 1 still waits in a tier."""
+    bench.wire.answers = [Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    await bench.work()
+    again = Bench()
+    again.know(endpoint("ep_1"), subscription(ordering=Ordering.EVERY))
+    again.log.attempts = bench.log.rows()
+    await again.deliverer.gained(frozenset(range(6)))
+    await again.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
+    await again.work()
+    assert again.wire.sent == []
+
+
+async def test_a_flash_does_not_wait_for_an_older_release(bench: Bench) -> None:
+    """Hours in a tier must not hold back breaking news; the older one is superseded when it comes."""
+    bench.know(subscription(ordering=Ordering.EVERY))
+    bench.wire.answers = [Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE, Lane.FLASH), "ep_1"))
+    await bench.work()
+    [(_, retry)] = bench.log.retries()
+    await bench.deliverer.handle(retry)
+    await bench.fall_due(30)
+    assert [row.data.state for row in bench.log.rows()] == ["retrying", "delivered", "superseded"]
+
+
+async def test_a_pending_endpoint_gets_what_fell_due_once_it_answers(bench: Bench) -> None:
+    """Put off without a try, then sent."""
+    bench.know(endpoint("ep_1", state=EndpointState.PENDING))
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    assert bench.wire.sent == []
+    bench.know(endpoint("ep_1"))
+    [(retry, waiting)] = bench.log.retries()
+    assert retry.data.attempts == 0
+    await bench.deliverer.handle(waiting)
+    await bench.fall_due(30)
+    assert [row.data.state for row in bench.log.rows()] == ["retrying", "delivered"]
+
+
+async def test_a_pending_endpoint_is_given_up_after_a_day(bench: Bench) -> None:
+    """Nothing waits for ever for somebody who never answered."""
+    bench.know(endpoint("ep_1", state=EndpointState.PENDING))
+    bench.clock.advance(timedelta(hours=25))
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    assert [row.data.state for row in bench.log.rows()] == ["expired"]
+
+
+async def test_gone_disables_the_endpoint(bench: Bench) -> None:
+    """410 is the receiver's own word for never again."""
+    bench.wire.answers = [Refused(410)]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [state] = bench.log.on(Topic.SUBSCRIPTION_STATE)
+    assert state.value is not None
+    assert b'"disabled"' in state.value
+    assert [row.data.state for row in bench.log.rows()] == ["failed"]
+
+
+async def test_a_long_wait_hops_from_tier_to_tier(bench: Bench) -> None:
+    """Retry-After of 20 minutes: 10 m, 10 m, then the last seconds in memory, never early."""
+    bench.wire.answers = [Refused(503, timedelta(minutes=20))]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [(_, first)] = bench.log.retries(Topic.RETRY_10M)
+    await bench.deliverer.handle(first)
+    await bench.fall_due(600)
+    [_, (_, second)] = bench.log.retries(Topic.RETRY_10M)
+    assert len(bench.wire.sent) == 1
+    moved = record(Topic.RETRY_10M, second.value, 1)
+    await bench.deliverer.handle(moved)
+    await bench.fall_due(599)
+    assert len(bench.wire.sent) == 1
+    await bench.fall_due(1)
+    assert len(bench.wire.sent) == 2
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"[]", None, encode_event(released(item()))])
+async def test_what_is_no_delivery_is_unprocessable(bench: Bench, value: bytes | None) -> None:
+    """Parked with its bytes by the loop, never a crash."""
+    with pytest.raises(Unprocessable):
+        await bench.deliverer.handle(record(Topic.DUE, value))

@@ -1,0 +1,136 @@
+"""Fairness between endpoints, order within a story, flashes first: decided without a clock."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.distribution.deliveries import Delivery
+from services.distribution.queues import FairQueues
+from shared.domain.story import Lane
+from tests.services.distribution.deliveries import delivery
+
+
+def drain(queues: FairQueues, seconds: dict[str, float], turns: int) -> list[Delivery]:
+    """Take and finish one after another, each at its endpoint's pace."""
+    taken = []
+    for _ in range(turns):
+        if (one := queues.take()) is None:
+            break
+        taken.append(one)
+        queues.finish(one, seconds.get(one.endpoint_id, 0.001), ok=True)
+    return taken
+
+
+def test_only_one_release_of_a_story_is_in_flight_at_an_endpoint() -> None:
+    """The second waits for the first, and goes next."""
+    queues = FairQueues(10)
+    queues.add(delivery(release_no=1))
+    queues.add(delivery(release_no=2))
+    first = queues.take()
+    assert first is not None
+    assert queues.take() is None
+    queues.finish(first, 0.001, ok=True)
+    second = queues.take()
+    assert second is not None
+    assert second.release_no == 2
+
+
+def test_a_flash_passes_everything_that_waits() -> None:
+    """Breaking never queues behind routine, at its own endpoint or another's."""
+    queues = FairQueues(10)
+    for number in range(50):
+        queues.add(delivery(f"ep_{number % 5}", f"urn:{number}"))
+    queues.add(delivery("ep_9", "urn:flash", lane=Lane.FLASH))
+    first = queues.take()
+    assert first is not None
+    assert first.story_id == "urn:flash"
+
+
+def test_some_slots_are_for_flashes_only() -> None:
+    """When routine fills its share, a flash still goes out at once."""
+    queues = FairQueues(10, probation=1.0)
+    for number in range(40):
+        queues.add(delivery(f"ep_{number}", f"urn:{number}"))
+    while queues.take() is not None:
+        pass
+    assert queues.in_flight == 9
+    queues.add(delivery("ep_x", "urn:flash", lane=Lane.FLASH))
+    assert queues.take() is not None
+
+
+def test_a_slow_endpoint_pays_for_its_slowness() -> None:
+    """Two endpoints with work for ever: the one that takes a second gets far fewer turns."""
+    queues = FairQueues(4, probation=1.0)
+    for number in range(400):
+        queues.add(delivery("slow", f"urn:s{number}"))
+        queues.add(delivery("quick", f"urn:q{number}"))
+    taken = drain(queues, {"slow": 1.0}, 200)
+    slow = sum(one.endpoint_id == "slow" for one in taken)
+    assert 1 <= slow <= 40
+
+
+def test_new_and_failing_endpoints_share_a_small_part_of_the_slots() -> None:
+    """A thousand black holes hold no more than the probation share."""
+    queues = FairQueues(20, probation=0.2)
+    for number in range(200):
+        queues.add(delivery(f"dead_{number}", f"urn:{number}"))
+    held = 0
+    while queues.take() is not None:
+        held += 1
+    assert held == 4
+
+
+def test_what_an_endpoint_showed_is_remembered_while_it_is_idle() -> None:
+    """A healthy endpoint is not new again after a quiet minute."""
+    queues = FairQueues(20, probation=0.2)
+    queues.add(delivery("good", "urn:1"))
+    drain(queues, {}, 1)
+    for number in range(200):
+        queues.add(delivery(f"dead_{number}", f"urn:{number}"))
+    while queues.take() is not None:
+        pass
+    queues.add(delivery("good", "urn:2"))
+    assert queues.take() is not None
+
+
+def test_dropped_shards_leave_nothing_behind() -> None:
+    """Their new owner sends what waited here."""
+    queues = FairQueues(10)
+    queues.add(delivery("ep_1", "urn:1", shard=3))
+    queues.add(delivery("ep_2", "urn:2", shard=4))
+    queues.drop(frozenset({3}))
+    assert len(queues) == 1
+    kept = queues.take()
+    assert kept is not None
+    assert kept.shard == 4
+
+
+moves = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=60)
+
+
+@given(moves)
+def test_everything_is_taken_once_and_in_order_within_story_and_lane(
+    added: list[tuple[int, int, bool]],
+) -> None:
+    """Whatever is interleaved, nothing is lost, doubled or overtaken within one (endpoint, story, lane)."""
+    queues = FairQueues(5, probation=1.0)
+    flying: list[Delivery] = []
+    taken: list[Delivery] = []
+    for number, (endpoint, story, flash) in enumerate(added, start=1):
+        lane = Lane.FLASH if flash else Lane.ROUTINE
+        queues.add(delivery(f"ep_{endpoint}", f"urn:{story}", number, lane))
+        if number % 2 and (one := queues.take()):
+            flying.append(one)
+            taken.append(one)
+        if number % 3 == 0 and flying:
+            queues.finish(flying.pop(0), 0.01, ok=bool(number % 5))
+    while flying or len(queues):
+        if flying:
+            queues.finish(flying.pop(0), 0.01, ok=True)
+        while one := queues.take():
+            flying.append(one)
+            taken.append(one)
+    assert len({one.delivery_id for one in taken}) == len(taken) == len(added)
+    orders: dict[tuple[str, str, str], list[int]] = {}
+    for one in taken:
+        orders.setdefault((one.endpoint_id, one.story_id, one.urgency), []).append(one.release_no)
+    assert all(order == sorted(order) for order in orders.values())
