@@ -19,10 +19,59 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _SPACES: Final = re.compile(r"\s+")
 
 _SKIPPED: Final = {name: re.compile(f"</{name}", re.I | re.A) for name in ("script", "style", "template", "noscript")}
+# HTML's blocks, and those of NITF.
 _BLOCKS: Final = frozenset(
-    "address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form h1 h2 h3"
-    " h4 h5 h6 header hl1 hl2 hr html li main media nav ol p pre section summary table tbody td tfoot th thead tr ul"
-    ' body.content body.head headline'.split()
+    (
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "body.content",
+        "body.head",
+        "caption",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "head",
+        "header",
+        "headline",
+        "hl1",
+        "hl2",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "media",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "title",
+        "tr",
+        "ul",
+    )
 )
 # Quoted values may hold '>', not '<': so no attempt reads past the next '<' and the whole scan stays linear.
 _TAG: Final = re.compile(
@@ -53,7 +102,7 @@ def one_line(text: str) -> str:
 
 
 def comparable(text: str) -> str:
-    """A form in which two spellings of the same headline are equal: NFKC, case folded, letters, marks and digits only."""
+    """A form in which two spellings of the same headline are equal: NFKC, case folded, letters and digits only."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in folded)
     return " ".join("".join(kept).split())
@@ -67,7 +116,7 @@ def looks_like_markup(text: str) -> bool:
 def html_to_text(html: str) -> str:
     """The words of `html`: paragraphs parted by one blank line, `br` as a line break, scripts and comments left out.
 
-    Linear in its input, whatever that is. The result is text, not markup: it may hold `<` and must be escaped when shown.
+    Linear in its input, whatever that is. The result is text, not markup: it may hold `<`, so escape it when shown.
     """
     paragraphs = (
         "\n".join(filter(None, (one_line(line) for line in paragraph.split("\v"))))

@@ -34,7 +34,8 @@ _FORMS: Final = tuple(
     for form in (
         rf"(?<!\d)(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)(?!\d){_CLOCK}",
         rf"\b(?P<name>{_NAME})\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year>\d{{4}})(?!\d){_CLOCK}",
-        rf"(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)? (?:of |de )?(?P<name>{_NAME})\.?,? (?:de )?(?P<year>\d{{4}})(?!\d){_CLOCK}",
+        rf"(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)? (?:of |de )?(?P<name>{_NAME})"
+        rf"\.?,? (?:de )?(?P<year>\d{{4}})(?!\d){_CLOCK}",
         r"(?<!\d)(?P<year>\d{4}) ?年 ?(?P<month>\d{1,2}) ?月 ?(?P<day>\d{1,2}) ?日",
         r"(?<!\d)(?P<year>\d{4}) ?년 ?(?P<month>\d{1,2}) ?월 ?(?P<day>\d{1,2}) ?일",
         r"(?<![\d./])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})(?![\d./])",
@@ -54,8 +55,10 @@ def full_date(text: str) -> datetime | None:
 
 
 def is_only_a_date(text: str) -> bool:
-    """Whether `text` is a date line: little stands in it beside the date."""
-    return len(text) <= 60 and any(len(text) - (found.end() - found.start()) <= 24 for found in _matches(text))
+    """Whether `text` is a date line: little stands in it beside the date, and it is no sentence."""
+    if len(text) > 60 or (text.endswith((".", "!", "?", "।", "。", "۔")) and not text.lower().endswith(".m.")):
+        return False
+    return any(len(text) - (found.end() - found.start()) <= 24 for found in _matches(text))
 
 
 def _matches(text: str) -> Iterator[re.Match[str]]:
@@ -82,7 +85,7 @@ def _moment(found: re.Match[str]) -> datetime | None:
 
 def _month_and_day(parts: dict[str, Any]) -> tuple[int, int] | None:
     if parts.get("name"):
-        return _MONTHS[parts["name"].lower()], int(parts["day"])
+        return _MONTHS.get(parts["name"].casefold(), 0), int(parts["day"])
     if parts.get("month"):
         return int(parts["month"]), int(parts["day"])
     first, second = int(parts["first"]), int(parts["second"])

@@ -85,16 +85,22 @@ def _is_plain(value: Any) -> bool:
     waiting = [(value, 0)]
     while waiting:
         part, depth = waiting.pop()
+        if depth > _MAX_DEPTH or not _is_plain_leaf(part):
+            return False
         if isinstance(part, dict):
             waiting.extend((inner, depth + 1) for pair in part.items() for inner in pair)
         elif isinstance(part, list):
             waiting.extend((inner, depth + 1) for inner in part)
-        elif isinstance(part, str) and forbidden_character(part):
-            return False
-        elif isinstance(part, float) and not math.isfinite(part):
-            return False
-        elif isinstance(part, int) and abs(part) > MAX_EXACT:
-            return False
-        if depth > _MAX_DEPTH:
-            return False
     return True
+
+
+def _is_plain_leaf(part: Any) -> bool:
+    match part:
+        case str():
+            return forbidden_character(part) is None
+        case float():
+            return math.isfinite(part)
+        case int():
+            return abs(part) <= MAX_EXACT
+        case _:
+            return True

@@ -157,7 +157,9 @@ def _lower_urgency(story: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _section(story: dict[str, Any]) -> str | None:
-    names = (part.get("name") or part.get("literal") for part in story.get("subjects", ()) if part.get("rel") == SECTION_REL)
+    names = (
+        part.get("name") or part.get("literal") for part in story.get("subjects", ()) if part.get("rel") == SECTION_REL
+    )
     return next(filter(None, names), None)
 
 

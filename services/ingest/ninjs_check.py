@@ -54,6 +54,11 @@ def instant(text: str) -> datetime | None:
         return None
 
 
+def is_uri(text: str) -> bool:
+    """Whether `text` may stand where ninjs wants a URI."""
+    return _uri(text) is None
+
+
 def _any(value: Any, shape: Shape, pointer: str) -> Iterator[FieldError]:
     match shape:
         case Leaf():

@@ -1,6 +1,6 @@
 """What ninjs 3.1 allows where: the closed table that incoming items are checked against.
 
-Names and types follow the IPTC's ninjs 3.1 JSON Schema (2020-12) and, under `geoJSON`, RFC 7946 as that schema states it.
+Names and types follow the IPTC's ninjs 3.1 JSON Schema (2020-12) and, under `geoJSON`, RFC 7946.
 """
 
 from collections.abc import Mapping

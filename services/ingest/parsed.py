@@ -32,7 +32,7 @@ class FieldError:
     message: str
 
 
-class Unparsable(Exception):  # noqa: N818 - the desk's word: it names what the input is
+class Unparsable(Exception):
     """The input can never become a story as it stands; `errors` holds at least one entry."""
 
     def __init__(self, *errors: FieldError) -> None:
@@ -40,7 +40,7 @@ class Unparsable(Exception):  # noqa: N818 - the desk's word: it names what the 
         self.errors = errors
 
 
-class TooLarge(Exception):  # noqa: N818 - as above
+class TooLarge(Exception):
     """The input, or the story in it, is over a size limit. Both sizes are in bytes."""
 
     def __init__(self, what: str, size: int, limit: int) -> None:

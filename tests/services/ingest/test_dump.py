@@ -1,0 +1,133 @@
+"""Dumps at the edge: bare stories, flashes, damaged bytes, and pages without a story."""
+
+import pytest
+
+from services.ingest import dump
+from services.ingest.parsed import MAX_CONTENT_BYTES, Parsed, TooLarge, Unparsable
+
+FURNITURE = "Daily Example\n  • Home\n  • World\nLog in\nSearch\n"
+PARAGRAPH = (
+    "The council of the little town met for six hours on Monday and agreed on nothing but the date of its next meeting."
+)
+
+
+def parsed(text: str) -> Parsed:
+    return dump.parse(text.encode())
+
+
+def headline(story: Parsed) -> str:
+    value: str = story.story["headlines"][0]["value"]
+    return value
+
+
+def body(story: Parsed) -> str:
+    value: str = story.story["bodies"][0]["value"]
+    return value
+
+
+def refused(body: bytes) -> tuple[int | None, str]:
+    with pytest.raises(Unparsable) as refusal:
+        dump.parse(body)
+    return refusal.value.errors[0].line, refusal.value.errors[0].message
+
+
+def test_a_bare_story_is_headline_then_paragraphs() -> None:
+    """What a person types needs no furniture, and short paragraphs belong to it."""
+    story = parsed(f"Mayor quits\n\nBy Ann Lee\n3 March 2024\n\nIt is over.\n\n{PARAGRAPH}\n\nNobody wept.\n")
+    assert headline(story) == "Mayor quits"
+    assert story.story["by"] == "Ann Lee"
+    assert story.story["contentCreated"] == "2024-03-03T00:00:00.000Z"
+    assert body(story) == f"It is over.\n\n{PARAGRAPH}\n\nNobody wept."
+
+
+def test_a_date_in_the_text_of_a_bare_story_is_not_its_own() -> None:
+    """Only a date line or a dateline dates a story."""
+    assert parsed(f"Mill turns ninety\n\nIt opened on 3 March 1934.\n\n{PARAGRAPH}").published_at is None
+
+
+def test_one_line_is_a_flash() -> None:
+    """A flash is its own headline."""
+    story = parsed("FLASH - Sarn viaduct closed to lorries")
+    assert headline(story) == body(story) == "FLASH - Sarn viaduct closed to lorries"
+
+
+def test_a_flash_on_a_page_is_found_below_its_headline() -> None:
+    """One short sentence is a story too, but an uncertain one."""
+    story = parsed(
+        f"{FURNITURE}Bridge closed at Sarn\nBy Owen Castell\nThe Sarn viaduct is closed.\nShare\n© Daily Example"
+    )
+    assert headline(story) == "Bridge closed at Sarn"
+    assert body(story) == "The Sarn viaduct is closed."
+
+
+def test_the_foot_of_the_page_does_not_outweigh_a_short_story() -> None:
+    """What a site says of itself comes after a signpost, and counts for little."""
+    story = parsed(
+        f"{FURNITURE}Council meets in vain again\n{PARAGRAPH}\nAbout us\n{PARAGRAPH} {PARAGRAPH}\n{PARAGRAPH}"
+    )
+    assert body(story) == PARAGRAPH
+
+
+def test_a_text_that_hardly_stands_out_is_labelled() -> None:
+    """A human should look where most of the page could be the story."""
+    about = "\n".join(f"About us\n{PARAGRAPH}" for _ in range(9))
+    story = parsed(f"{FURNITURE}Council meets\n{PARAGRAPH}\n{about}")
+    assert story.confidence < dump.SURE_FROM
+    assert dump.LOW_CONFIDENCE in story.labels
+
+
+def test_a_row_of_buttons_inside_the_text_is_left_out() -> None:
+    """Share buttons between paragraphs are no copy, however many they are, and the text goes on behind them."""
+    long = f"{PARAGRAPH} {PARAGRAPH}"
+    story = parsed(f"{FURNITURE}Council meets in vain again\n{long}\nShare this\nTweet\nPrint\n{long}")
+    assert body(story) == f"{long}\n\n{long}"
+
+
+def test_an_advertisement_before_the_last_words_does_not_cut_them_off() -> None:
+    """A story goes on behind an advertisement, even if only a few words are left."""
+    story = parsed(f"{FURNITURE}Council meets in vain again\n{PARAGRAPH}\nAdvertisement\n{PARAGRAPH}\nShare")
+    assert body(story) == f"{PARAGRAPH}\n\n{PARAGRAPH}"
+
+
+def test_letters_are_never_normalised() -> None:
+    """NFC would rewrite this Devanagari letter, and the text would no longer hash to what was filed."""
+    precomposed = "सड़क \u0958लम पर बैठक हुई और सब लोग देर रात तक वहीं रुके रहे।"
+    assert body(parsed(f"गाँव में बैठक हुई\n\n{precomposed}")) == precomposed
+
+
+def test_bidi_controls_are_taken_out_and_told() -> None:
+    """A line must not read differently from what it says."""
+    story = parsed(f"Council \u202emeets\u202c in vain again\n\n{PARAGRAPH}")
+    assert headline(story) == "Council meets in vain again"
+    assert "bidi-controls-removed" in story.labels
+
+
+@pytest.mark.parametrize(
+    ("dumped", "line", "words"),
+    [
+        (b"", None, "empty"),
+        (b"\xef\xbb\xbf \r\n", None, "nothing is left"),
+        (b"Headline\n\nBad \xff byte", 3, "not UTF-8"),
+        (b"Headline\n\nBad \x00 byte", 3, "U+0000"),
+        (b"Headline\r\n\r\nBad \x1b byte", 3, "U+001B"),
+        (b"<script>x()</script>", None, "nothing is left"),
+        (FURNITURE.encode(), 1, "nothing here reads like a story"),
+        (PARAGRAPH.encode() * 10, 1, "no headline"),
+        (f"{PARAGRAPH}\n• one\n".encode(), 1, "no headline"),
+    ],
+)
+def test_what_is_no_story_says_where_and_why(dumped: bytes, line: int | None, words: str) -> None:
+    """A refusal names the line and what to send instead."""
+    found_line, message = refused(dumped)
+    assert words in message
+    assert found_line == line
+
+
+def test_size_is_bounded() -> None:
+    """Neither the dump nor the story in it may be endless."""
+    with pytest.raises(TooLarge):
+        dump.parse(b"a " * dump.MAX_DUMP_BYTES)
+    with pytest.raises(TooLarge) as refusal:
+        parsed("Council meets in vain again\n\n" + f"{PARAGRAPH}\n" * (MAX_CONTENT_BYTES // len(PARAGRAPH) + 1))
+    assert refusal.value.limit == MAX_CONTENT_BYTES
+    assert "lines" in refused(b"x\n" * (dump.MAX_DUMP_LINES + 1))[1]
