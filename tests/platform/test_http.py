@@ -1,0 +1,138 @@
+"""Do the operations routes tell the truth, and does the server start, drain and stop as its job is told?"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from shared.platform.health import Health
+from shared.platform.http import mount_ops, ops_app, serve
+from tests.waiting import wait_until
+
+WITHIN = 10
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[tuple[httpx2.AsyncClient, Callable[[], None], asyncio.Task[None]]]:
+    """A client of `app` on a free port, what stops the server, and the server's task."""
+    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, listening=port.set_result))
+    try:
+        number = await asyncio.wait_for(port, WITHIN)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{number}", timeout=WITHIN) as client:
+            yield client, stop.set, task
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, WITHIN)
+
+
+async def test_readyz_gives_the_reasons_until_the_process_is_ready() -> None:
+    """503 with each failing check in words, then 200."""
+    health = Health("broker")
+    async with served(ops_app(health)) as (client, _, _):
+        waiting = await client.get("/readyz")
+        health.set("broker", True)
+        ready = await client.get("/readyz")
+    assert (waiting.status_code, waiting.json()) == (503, {"ready": False, "reasons": {"broker": "starting"}})
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "reasons": {}})
+
+
+async def test_livez_is_about_the_process_not_about_its_surroundings() -> None:
+    """200 while it waits for a broker; 503 once it says that it cannot recover."""
+    health = Health("broker")
+    async with served(ops_app(health)) as (client, _, _):
+        waiting = await client.get("/livez")
+        health.condemn("reader", "lost its place")
+        lost = await client.get("/livez")
+    assert waiting.status_code == 200
+    assert (lost.status_code, lost.json()["reasons"]) == (503, {"reader": "lost its place"})
+
+
+async def test_metrics_are_in_prometheus_text() -> None:
+    """What `exposition` says, with its content type, and never from a cache."""
+    async with served(ops_app(Health())) as (client, _, _):
+        answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "wire_ready 1.0" in answer.text
+
+
+@pytest.mark.parametrize("make", [FastAPI, Starlette])
+async def test_operations_routes_come_before_a_catch_all(make: Callable[[], FastAPI | Starlette]) -> None:
+    """Pages of the public site can hide neither health nor metrics, on either kind of application."""
+
+    async def page(_: Request) -> Response:
+        return PlainTextResponse("a page")
+
+    app = make()
+    app.router.routes.append(Route("/{path:path}", page))
+    mount_ops(app, Health())
+    async with served(app) as (client, _, _):
+        assert (await client.get("/livez")).json() == {"live": True, "reasons": {}}
+        assert (await client.get("/anything")).text == "a page"
+
+
+async def test_a_request_in_hand_is_answered_before_the_server_is_gone() -> None:
+    """Stopping refuses new connections and waits for what has begun."""
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Request) -> Response:
+        began.set()
+        await go_on.wait()
+        return PlainTextResponse("done")
+
+    async with served(Starlette(routes=[Route("/", slow)])) as (client, stop, task):
+        answer = asyncio.create_task(client.get("/"))
+        await began.wait()
+        stop()
+        await wait_until(lambda: refused(client), WITHIN)
+        go_on.set()
+        assert (await answer).text == "done"
+        await asyncio.wait_for(task, WITHIN)
+
+
+async def refused(client: httpx2.AsyncClient) -> bool:
+    """Whether a new connection is turned away."""
+    async with httpx2.AsyncClient(base_url=client.base_url) as another:
+        try:
+            await another.get("/livez", timeout=0.5)
+        except (httpx2.ConnectError, httpx2.TimeoutException):
+            return True
+    return False
+
+
+async def test_a_taken_address_is_an_error_not_an_exit() -> None:
+    """The job fails by name instead of ending the interpreter from within."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            await serve(ops_app(Health()), "127.0.0.1", port, asyncio.Event())
+
+
+async def test_an_application_that_cannot_start_is_an_error() -> None:
+    """A failing lifespan ends the job."""
+
+    with pytest.raises(RuntimeError, match="start-up failed"):
+        await asyncio.wait_for(serve(Starlette(lifespan=Broken), "127.0.0.1", 0, asyncio.Event()), WITHIN)
+
+
+class Broken:
+    """A lifespan that does not get beyond its start."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+
+    async def __aenter__(self) -> None:
+        raise ValueError("no database")
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
