@@ -96,7 +96,8 @@ def vet_url(url: str, policy: EgressPolicy) -> VettedUrl:
             raise UrlRefused("port", str(port), f"port {port} is not one of {ports}", _allow_entry(host, port))
     elif scheme not in DEFAULT_PORTS:
         raise UrlRefused("scheme", scheme, f"'{scheme}' is neither https nor http")
-    target = quote(parts["path"] or "/", _PATH_SAFE) + quote(parts["query"] or "", _PATH_SAFE + "?[]")
+    query = (parts["query"] or "").removeprefix("?")
+    target = quote(parts["path"] or "/", _PATH_SAFE) + (f"?{quote(query, _PATH_SAFE + '?[]')}" if query else "")
     shown_port = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     normal = f"{scheme}://{_in_url(host)}{shown_port}{target}"
     _check_length(normal, policy)
@@ -127,7 +128,7 @@ def parse_allow(text: str) -> frozenset[tuple[str, int]]:
 
 def _allow_pair(entry: str) -> tuple[str, int]:
     matched = _BRACKETED.fullmatch(entry) or _NAMED.fullmatch(entry)
-    if matched is None or not matched["host"] or matched["port"] is None:
+    if matched is None or not matched["host"] or not matched["port"]:
         raise Misconfigured(f"{ALLOW_SETTING}: '{entry}' is not host:port")
     try:
         return _host(matched["host"], bracketed=entry.startswith("[")), _port(matched["port"], "https")
