@@ -66,6 +66,7 @@ class AiohttpSender:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._budgets = budgets
+        self._closing = False
         self._resolver = VettingResolver(policy, lookup, budgets.lookup)
         context = tls if tls is not None else trusting()
         sockets = vetted_sockets(policy)
@@ -112,7 +113,7 @@ class AiohttpSender:
         exchange = Exchange(vetted.host, vetted.port, gate)
         outcome, excerpt = await self._post(self._kept, url, request, exchange, self._budgets.total)
         resent = False
-        if exchange.died_unanswered and isinstance(outcome, Unreachable) and outcome.kind == "reset":
+        if exchange.died_unanswered and _is_reset(outcome) and not self._closing:
             again = Exchange(vetted.host, vetted.port, gate)
             left = self._budgets.total - (perf_counter() - began)
             second, second_excerpt = await self._post(self._fresh, url, request, again, left)
@@ -122,6 +123,7 @@ class AiohttpSender:
 
     async def close(self) -> None:
         """Close every connection; exchanges in hand end as `Unreachable`."""
+        self._closing = True
         await self._kept.close()
         await self._fresh.close()
         await self._resolver.close()
@@ -164,6 +166,10 @@ class AiohttpSender:
             return trouble or Delivered(response.status), _text(excerpt)
         asked = parse_retry_after(response.headers.getall("Retry-After", ()), datetime.now(UTC))
         return Refused(response.status, asked), _text(excerpt)
+
+
+def _is_reset(outcome: Outcome) -> bool:
+    return isinstance(outcome, Unreachable) and outcome.kind == "reset"
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:

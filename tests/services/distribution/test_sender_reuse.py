@@ -1,5 +1,7 @@
 """What happens when a kept connection turns out to be dead."""
 
+import asyncio
+
 import pytest
 
 from services.distribution.adapters.sender import AiohttpSender
@@ -8,6 +10,7 @@ from services.distribution.outcome import Delivered, Unreachable
 from services.distribution.sending import SendRequest
 from tests.receivers import hostile
 from tests.receivers.serving import Peer, Script, answer, receiving
+from tests.waiting import wait_until
 
 DIED = Unreachable("reset", "the connection died before an answer began")
 
@@ -68,6 +71,26 @@ async def test_the_repetition_is_not_repeated() -> None:
         answered = await sender.send(request)
     assert (answered.outcome, answered.resent) == (DIED, True)
     assert len(receiver.requests) == 3
+
+
+async def test_a_sender_that_is_closed_repeats_nothing() -> None:
+    """A stopping service's own hanging up is not mistaken for the receiver's."""
+
+    async def answering_once(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(answer(200))
+        await peer.request()
+        await peer.until_gone()
+
+    async with receiving(answering_once) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+        request = SendRequest(receiver.url, [], b"{}")
+        await sender.send(request)
+        in_hand = asyncio.create_task(sender.send(request))
+        await wait_until(lambda: len(receiver.requests) == 2, within=5)
+        await sender.close()
+        answered = await in_hand
+    assert (answered.outcome, answered.resent) == (DIED, False)
+    assert receiver.connections == 1
 
 
 async def test_a_connection_that_died_inside_an_answer_is_not_repeated() -> None:
