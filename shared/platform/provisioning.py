@@ -1,5 +1,6 @@
 """Are the topics there as the table says, and does every group know where it starts? Makes both so, or refuses."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,15 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from shared.domain.errors import Misconfigured
@@ -35,6 +44,7 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
 """Who reads with committed offsets: the lead, whose consumer joins the group, then those that follow it."""
 
 START, END = "start", "end"
+COORDINATOR_ASKED, COORDINATOR_PAUSE_S = 100, 0.2
 FETCH, FETCH_OF_3_9 = 1, 17  # the API and the version of it that Kafka 3.9 brought
 Bounds = Mapping[int, tuple[int, int]]
 FIXED_CONFIGS = ("cleanup.policy", "message.timestamp.type", "max.message.bytes")
@@ -86,8 +96,7 @@ async def provision(
         bounds = await _bounds(kafka)
         lost = {reader: await _without_offset(admin, kafka, reader, bounds[reader.topic]) for reader in readers()}
     starts = _starts({reader: partitions for reader, partitions in lost.items() if partitions}, bounds, adopt, kafka)
-    for reader, offsets in starts.items():
-        await _commit(kafka, reader, offsets)
+    await asyncio.gather(*(_commit(kafka, reader, offsets) for reader, offsets in starts.items()))
     return ProvisionReport(created, starts)
 
 
@@ -218,12 +227,22 @@ async def _bounds(kafka: KafkaSettings) -> Mapping[Topic, Bounds]:
 
 async def _without_offset(admin: Any, kafka: KafkaSettings, reader: Reader, bounds: Bounds) -> frozenset[int]:
     """The partitions where the reader's group has committed nothing, or an offset that is not in the log any more."""
-    known = await admin.list_consumer_group_offsets(group_name(reader.own, kafka.topic_prefix))
+    known = await _committed_offsets(admin, group_name(reader.own, kafka.topic_prefix))
     full_name = name(reader.topic, kafka.topic_prefix)
     offsets = {place.partition: at.offset for place, at in known.items() if place.topic == full_name}
     return frozenset(
         partition for partition, (first, last) in bounds.items() if not first <= offsets.get(partition, -1) <= last
     )
+
+
+async def _committed_offsets(admin: Any, group: str) -> Any:
+    """Ask the group's coordinator; a new broker has none until it has made the topic that keeps offsets."""
+    for _ in range(COORDINATOR_ASKED):
+        try:
+            return await admin.list_consumer_group_offsets(group)
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
+            await asyncio.sleep(COORDINATOR_PAUSE_S)
+    return await admin.list_consumer_group_offsets(group)
 
 
 def _starts(
