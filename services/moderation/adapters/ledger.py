@@ -1,0 +1,51 @@
+"""How are the desk's effects written so that they are known to be there, and only while the stories are ours?"""
+
+from collections.abc import Collection, Sequence
+
+from services.moderation.ports import NoLongerOwner
+from shared.domain.events import StoryReleased
+from shared.domain.state import KillRecord, StoryState, StoryText, TextRef
+from shared.domain.story import Lane
+from shared.platform.consuming import Membership
+from shared.platform.envelopes import encode, headers_for
+from shared.platform.publishing import Appended, Outgoing, Publisher
+from shared.platform.topics import Topic, key_of
+
+_LANES = {Lane.FLASH: Topic.RELEASED_FLASH, Lane.ROUTINE: Topic.RELEASED}
+
+
+class KafkaLedger:
+    """`services.moderation.ports.Ledger` on the topics of the table."""
+
+    def __init__(self, publisher: Publisher, membership: Membership) -> None:
+        self._publisher = publisher
+        self._membership = membership
+
+    async def keep_text(self, text: StoryText) -> TextRef:
+        key = key_of(text.story_id, str(text.version))
+        [there] = await self._write([Outgoing(Topic.TEXT, key, _json(text))])
+        return TextRef(partition=there.partition, offset=there.offset)
+
+    async def keep_kill(self, record: KillRecord) -> None:
+        await self._write([Outgoing(Topic.KILLED, key_of(record.story_id), _json(record))])
+
+    async def keep_state(self, state: StoryState) -> None:
+        await self._write([Outgoing(Topic.STATE, key_of(state.story_id), _json(state))])
+
+    async def put_out(self, event: StoryReleased) -> None:
+        key, value, headers = key_of(event.story_id), encode(event), headers_for(event)
+        lane = _LANES[event.data.item.lane]
+        await self._write([Outgoing(topic, key, value, headers) for topic in (lane, Topic.CURRENT)])
+
+    async def drop_texts(self, story_id: str, versions: Collection[int]) -> None:
+        await self._write([Outgoing(Topic.TEXT, key_of(story_id, str(version)), None) for version in versions])
+
+    async def _write(self, records: Sequence[Outgoing]) -> list[Appended]:
+        if not self._membership.alive():
+            age = self._membership.last_heartbeat_age()
+            raise NoLongerOwner(f"the last heartbeat is {age:.1f} s old: the partitions may have a new owner")
+        return await self._publisher.publish_all(records)
+
+
+def _json(record: StoryText | KillRecord | StoryState) -> bytes:
+    return record.model_dump_json().encode()

@@ -1,0 +1,69 @@
+"""When is the owner of a story told that an embargo is over? At T0 + 5 ms by the broker's clock, until it has acted."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Final
+
+from services.moderation.agenda import Agenda
+from services.moderation.ports import Lifts
+from services.moderation.state_book import StateBook
+from shared.domain.state import StoryState
+from shared.platform.clock import Clock
+
+PROBE_EVERY: Final = timedelta(seconds=20)
+"""A measurement of the broker's clock counts for a minute."""
+
+LOOK_AGAIN: Final = timedelta(seconds=1)
+"""Longest sleep while something is planned: clocks are set, and machines are suspended."""
+
+BURST: Final = 100
+"""Lifts sent together; a flash that becomes due in between need not wait for all of a busy hour."""
+
+
+class EmbargoClock:
+    """A job of its own beside the desk: it only sends, the desk decides (and never on this process's time)."""
+
+    def __init__(self, book: StateBook, lifts: Lifts, clock: Clock) -> None:
+        self._lifts = lifts
+        self._clock = clock
+        self._agenda = Agenda(book.is_embargoed)
+        self._planned = asyncio.Event()
+        book.watch(self._plan)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what becomes due, and keep the broker's time measured, until `stop`. Raises what sending raises."""
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                await self.tick()
+                await self._rest(stopping)
+        finally:
+            stopping.cancel()
+
+    async def tick(self) -> None:
+        """Send everything that is due now."""
+        due = self._agenda.due(self._clock.now())
+        for start in range(0, len(due), BURST):
+            await self._lifts.send(due[start : start + BURST])
+
+    async def keep_time(self, stop: asyncio.Event) -> None:
+        """Job: ask the broker for its time at the start and every 20 s, until `stop`."""
+        while not stop.is_set():
+            await self._lifts.probe()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_EVERY.total_seconds()):
+                    await stop.wait()
+
+    def _plan(self, state: StoryState) -> None:
+        if self._agenda.plan(state):
+            self._planned.set()
+
+    async def _rest(self, stopping: asyncio.Task[bool]) -> None:
+        """Sleep until the next one is due, something is planned, or the process stops."""
+        self._planned.clear()
+        at = self._agenda.next_at()
+        seconds = None if at is None else max(0.0, min(at - self._clock.now(), LOOK_AGAIN).total_seconds())
+        planned = asyncio.create_task(self._planned.wait())
+        await asyncio.wait({planned, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        planned.cancel()

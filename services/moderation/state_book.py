@@ -1,0 +1,77 @@
+"""What does this process know of the stories it owns? Their states, unfinished kills, and outputs not yet confirmed."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from shared.domain.state import KillRecord, Stage, StoryState
+
+Watcher = Callable[[StoryState], None]
+
+
+class StateBook:
+    """States of the owned partitions, in memory; whoever watches is told of every state that is taken in."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, StoryState] = {}
+        self._kills: dict[str, KillRecord] = {}
+        self._owned: dict[int, set[str]] = {}
+        self._unsettled: set[str] = set()
+        self._watchers: list[Watcher] = []
+
+    def __len__(self) -> int:
+        """Count the stories known."""
+        return len(self._states)
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watchers.append(watcher)
+
+    def of(self, story_id: str) -> StoryState:
+        """Return the state as last written; an empty one for a story nothing is known of."""
+        return self._states.get(story_id) or StoryState(story_id=story_id)
+
+    def put(self, partition: int, state: StoryState) -> None:
+        self._states[state.story_id] = state
+        self._owned.setdefault(partition, set()).add(state.story_id)
+        for watcher in self._watchers:
+            watcher(state)
+
+    def put_kill(self, partition: int, record: KillRecord) -> None:
+        """Remember a kill; where the state does not have it yet, the story counts as killed all the same."""
+        self._kills.setdefault(record.story_id, record)
+        self._owned.setdefault(partition, set()).add(record.story_id)
+
+    def unfinished_kill(self, story_id: str) -> KillRecord | None:
+        """Return the kill that was recorded but never reached the state: a crash came between."""
+        return None if self.of(story_id).killed else self._kills.get(story_id)
+
+    def owed(self, story_id: str) -> None:
+        """Note that what the newest entry implies may not be on the wire yet."""
+        self._unsettled.add(story_id)
+
+    def settled(self, story_id: str) -> None:
+        self._unsettled.discard(story_id)
+
+    def is_owed(self, story_id: str) -> bool:
+        return story_id in self._unsettled
+
+    def stories(self, partitions: Iterable[int]) -> Iterator[StoryState]:
+        """Give the states of these partitions; safe while states are put."""
+        for partition in partitions:
+            for story_id in list(self._owned.get(partition, ())):
+                if story_id in self._states:
+                    yield self._states[story_id]
+
+    def forget(self, partitions: Iterable[int]) -> None:
+        """Drop everything known of these partitions; somebody else owns them now."""
+        for partition in partitions:
+            for story_id in self._owned.pop(partition, ()):
+                self._states.pop(story_id, None)
+                self._kills.pop(story_id, None)
+                self._unsettled.discard(story_id)
+
+    def is_embargoed(self, story_id: str, version: int) -> bool:
+        """Tell whether a version still waits for its time; not once its story is killed or is somebody else's."""
+        state = self._states.get(story_id)
+        if state is None or state.killed or story_id in self._kills:
+            return False
+        known = state.versions.get(version)
+        return known is not None and known.stage is Stage.EMBARGOED

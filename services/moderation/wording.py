@@ -1,0 +1,178 @@
+"""Where in a text do given phrases stand, and where is somebody's age told?
+
+Works on words, so a phrase never matches inside one; hyphens and line ends between words count as spaces.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_JOIN: Final = re.compile(r"[\s\-\u2010-\u2015]+")
+_SENTENCE_ENDS: Final = re.compile(r"[.!?…][\"'”’)]*\s|\n\s*\n")
+_NAME_GAP: Final = re.compile(r"\s*[,(]\s*")
+_AFTER_AGE: Final = re.compile(r"\s*(?:[,.;:)!?]|$|and\b|or\b)")
+
+_NUMBERS: Final = {
+    **{"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9},
+    **{"ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16},
+    **{"seventeen": 17, "eighteen": 18, "nineteen": 19},
+}
+_YEARS: Final = frozenset(("year", "years", "yr", "yrs"))
+_SHORTER: Final = frozenset(("month", "months", "week", "weeks", "day", "days"))
+_OLD: Final = frozenset(("old", "olds"))
+
+BEFORE: Final = 5
+AFTER: Final = 3
+"""How many words a person word may stand before or behind an age, in the same sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word in lower case, and where it stands in the text (code points, end exclusive)."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text cut into words once, for all rules."""
+
+    text: str
+    words: tuple[Word, ...]
+
+    def gap(self, at: int) -> str:
+        """What stands between word `at` and the next one; up to the end behind the last."""
+        end = self.words[at + 1].start if at + 1 < len(self.words) else len(self.text)
+        return self.text[self.words[at].end : end]
+
+    def joined(self, first: int, last: int) -> bool:
+        """Whether only spaces and hyphens stand between the words of a run."""
+        return all(_JOIN.fullmatch(self.gap(at)) for at in range(first, last))
+
+    def word(self, at: int) -> str:
+        return self.words[at].text if 0 <= at < len(self.words) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Code points of a match, end exclusive."""
+
+    start: int
+    end: int
+
+
+def passage(text: str) -> Passage:
+    """Return `text` with its words; linear in its length."""
+    found = (Word(one[0].lower().replace("’", "'"), one.start(), one.end()) for one in _WORD.finditer(text))
+    return Passage(text, tuple(found))
+
+
+class Phrases:
+    """A set of phrases found as whole words, without regard to case and to how words are spaced."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self._by_first: dict[str, list[tuple[str, ...]]] = {}
+        for phrase in phrases:
+            words = tuple(word.text for word in passage(phrase).words)
+            if not words:
+                raise ValueError(f"no word in the phrase {phrase!r}")
+            self._by_first.setdefault(words[0], []).append(words)
+
+    def find(self, text: Passage) -> Iterator[Found]:
+        """Give the matches in order; where several begin at one word, the longest."""
+        for at, word in enumerate(text.words):
+            matches = [phrase for phrase in self._by_first.get(word.text, ()) if _stands(text, at, phrase)]
+            if matches:
+                yield Found(word.start, text.words[at + max(map(len, matches)) - 1].end)
+
+
+def _stands(text: Passage, at: int, phrase: Sequence[str]) -> bool:
+    last = at + len(phrase) - 1
+    return (
+        last < len(text.words)
+        and all(text.words[at + step].text == word for step, word in enumerate(phrase))
+        and text.joined(at, last)
+    )
+
+
+class Minors:
+    """Persons said to be younger than an age: "17-year-old boy", "schoolgirl, 15", "Ann Example, aged 12".
+
+    English only. `persons` are words for people who may be that young, `verbs` words that show that "a
+    15-year-old" itself is the person.
+    """
+
+    def __init__(self, under: int, persons: Iterable[str], verbs: Iterable[str]) -> None:
+        self._under = under
+        self._persons = frozenset(persons)
+        self._verbs = frozenset(verbs)
+
+    def find(self, text: Passage) -> Iterator[Found]:
+        """Give the ages in order, each from its first word to its last."""
+        for at, word in enumerate(text.words):
+            age = _number(word.text)
+            if age is None:
+                continue
+            last = self._told(text, at, age)
+            if last is not None:
+                yield Found(word.start, text.words[last].end)
+
+    def _told(self, text: Passage, at: int, age: int) -> int | None:
+        """Return the last word of the age told at `at`, or None where no young person's age is told."""
+        unit = text.word(at + 1)
+        if text.word(at + 2) in _OLD and text.joined(at, at + 2):
+            young = unit in _SHORTER or (unit in _YEARS and age < self._under)
+            return at + 2 if young and self._is_a_person(text, at, at + 2) else None
+        if age >= self._under:
+            return None
+        if self._follows_age_word(text, at):
+            named = self._follows_name(text, at - 1) and unit not in _YEARS
+            return at if named or self._has_person(text, at, at) else None
+        return at if self._is_apposition(text, at) else None
+
+    def _is_a_person(self, text: Passage, first: int, last: int) -> bool:
+        alone = text.word(last + 1) in self._verbs and text.joined(last, last + 1)
+        return alone or self._has_person(text, first, last)
+
+    def _has_person(self, text: Passage, first: int, last: int) -> bool:
+        around = (*range(max(0, first - BEFORE), first), *range(last + 1, min(len(text.words), last + 1 + AFTER)))
+        return any(text.word(at) in self._persons and _in_one_sentence(text, at, first) for at in around)
+
+    @staticmethod
+    def _follows_age_word(text: Passage, at: int) -> bool:
+        """Tell whether the number stands as in "aged 15", "age 15", "at the age of just 15"."""
+        before = at - 1
+        while text.word(before) in {"of", "just", "only"}:
+            before -= 1
+        return text.word(before) in {"aged", "age", "ages"} and text.joined(before, at)
+
+    @staticmethod
+    def _follows_name(text: Passage, at: int) -> bool:
+        """Tell whether a capitalised word and a comma stand before word `at`."""
+        return at > 0 and text.text[text.words[at - 1].start].isupper() and bool(_NAME_GAP.fullmatch(text.gap(at - 1)))
+
+    def _is_apposition(self, text: Passage, at: int) -> bool:
+        """Tell whether the number stands as in "schoolgirl, 15," or "Pupil Ann Example (15)"."""
+        if at == 0 or not _NAME_GAP.fullmatch(text.gap(at - 1)) or not _AFTER_AGE.match(text.text, text.words[at].end):
+            return False
+        for back in range(at - 1, max(-1, at - 5), -1):
+            if text.word(back) in self._persons:
+                return True
+            if not text.text[text.words[back].start].isupper() or (back and not text.joined(back - 1, back)):
+                return False
+        return False
+
+
+def _number(word: str) -> int | None:
+    if word.isascii() and word.isdigit() and len(word) <= 2:
+        return int(word)
+    return _NUMBERS.get(word)
+
+
+def _in_one_sentence(text: Passage, one: int, other: int) -> bool:
+    first, last = sorted((one, other))
+    return not _SENTENCE_ENDS.search(text.text, text.words[first].end, text.words[last].start)
