@@ -99,7 +99,8 @@ def _attempt(parser: Callable[[bytes], Any], body: bytes) -> tuple[Entry, list[E
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = parser(body)
-        return found["feed"], [entry for entry in found["entries"] if isinstance(entry, Mapping)]
+        # Plain dictionaries: feedparser's own answer to other names than were asked for.
+        return dict(found["feed"].items()), [dict(entry.items()) for entry in found["entries"]]
     except Exception:  # noqa: BLE001 - a parser's own bug is the same to us as a damaged feed
         return {}, []
 

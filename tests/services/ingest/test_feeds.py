@@ -17,7 +17,8 @@ RSS = f"""<?xml version="1.0" encoding="utf-8"?>
 <guid isPermaLink="false">ledger-1</guid><pubDate>Mon, 12 Jan 2026 08:30:00 +0200</pubDate>
 <dc:creator>Ilse Marrow</dc:creator>
 <category domain="https://ledger.example/sections/">Harbour</category><category>Weather</category>
-<description>Ships wait.</description><content:encoded><![CDATA[{LONG}<script>track()</script>]]></content:encoded></item>
+<description>Ships wait.</description>
+<content:encoded><![CDATA[{LONG}<script>track()</script>]]></content:encoded></item>
 <item><title>Second story</title><link>https://ledger.example/2</link><description>Only a line.</description></item>
 </channel></rss>"""
 ATOM = f"""<feed xmlns="http://www.w3.org/2005/Atom"><title>Ledger</title><id>urn:example:feed</id>
@@ -97,7 +98,7 @@ def test_an_update_keeps_the_time_of_first_publication() -> None:
 def test_every_kind_of_feed_gives_valid_ninjs(feed: str) -> None:
     """What leaves this parser needs an id and nothing else."""
     stories = feeds.parse(feed.encode())
-    assert [story.story["headlines"][0]["value"][:15] for story in stories][0] == "Harbour freezes"
+    assert stories[0].story["headlines"][0]["value"].startswith("Harbour freezes")
     for story in stories:
         assert_valid(story.story)
 

@@ -10,8 +10,31 @@ from services.ingest.ninjs_shape import ITEM, Leaf, ListOf, Object, OneOf, Shape
 from tests.services.ingest.judges import verdicts
 
 _ODD = st.sampled_from(
-    [None, True, 0, 9, 10, 101, -1, 2.5, "", "x", [], {}, ["x"], {"value": "x"}, {"nope": 1}, "2026-11-23", "urn:a:b"]
-    + ["2026-11-23T12:00:00Z", "2026-11-23T12:00:00", "https://example.org/a?b#c", "a b:c", "http://[::1]/", "//a"]
+    [
+        None,
+        True,
+        0,
+        9,
+        10,
+        101,
+        -1,
+        2.5,
+        "",
+        "x",
+        [],
+        {},
+        ["x"],
+        {"value": "x"},
+        {"nope": 1},
+        "2026-11-23",
+        "urn:a:b",
+        "2026-11-23T12:00:00Z",
+        "2026-11-23T12:00:00",
+        "https://example.org/a?b#c",
+        "a b:c",
+        "http://[::1]/",
+        "//a",
+    ]
 )
 _GEO = st.sampled_from(
     [
@@ -42,16 +65,20 @@ _LEAVES: dict[Leaf, st.SearchStrategy[Any]] = {
 
 def values(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
     """Mostly values of that shape, now and then an odd one."""
+    right = _right(shape, depth)
+    return st.one_of(right, right, right, right, _ODD)
+
+
+def _right(shape: Shape, depth: int) -> st.SearchStrategy[Any]:
     match shape:
         case Leaf():
-            right: st.SearchStrategy[Any] = _LEAVES[shape]
+            return _LEAVES[shape]
         case OneOf(words):
-            right = st.sampled_from(words)
+            return st.sampled_from(words)
         case ListOf(inner):
-            right = st.lists(values(inner, depth + 1), max_size=2) if depth < 6 else st.just([])
+            return st.lists(values(inner, depth + 1), max_size=2) if depth < 6 else st.just([])
         case Object():
-            right = st.deferred(lambda: _objects(shape, depth))
-    return st.one_of(right, right, right, right, _ODD)
+            return st.deferred(lambda: _objects(shape, depth))
 
 
 def _objects(shape: Object, depth: int) -> st.SearchStrategy[Any]:
