@@ -19,6 +19,8 @@ _PHONE = re.compile(r"(?<![\w.,/-])(?:\+|00)?\(?\d(?:[ ().\-/\xa0]{0,2}\d){6,16}
 _PHONE_CUE = re.compile(
     r"(?:call|phone|tel|telephone|mobile|whatsapp|contact|fax|hotline|helpline)\W{0,3}(?:\w+\W{1,2}){0,3}$"
 )
+# Digits of a card by its first one: travel cards, Visa, Mastercard, Discover and UnionPay.
+_CARD_LENGTHS = {"3": (14, 15, 16), "4": (13, 16, 19), "5": (16,), "6": (16, 19)}
 # Lengths by country, from the registry of ISO 13616.
 _IBAN_LENGTHS = {
     country: int(length)
@@ -107,7 +109,7 @@ def _mod_97(iban: str) -> int:
 def _cards(text: str) -> Iterator[ContactHit]:
     for candidate in _CARD.finditer(text):
         digits = re.sub(r"\D", "", candidate[0])
-        if 13 <= len(digits) <= 19 and len(set(digits)) > 2 and _passes_luhn(digits):
+        if len(digits) in _CARD_LENGTHS[digits[0]] and len(set(digits)) > 1 and _passes_luhn(digits):
             yield ContactHit(ContactKind.CARD, candidate.start(), candidate.end())
 
 

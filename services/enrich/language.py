@@ -35,9 +35,12 @@ class Identifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A primary language subtag (BCP 47, lower case); `disputed` when the copy contradicts its declaration."""
+    """A language tag (BCP 47): the declared one where the copy agrees, else a primary subtag.
 
-    code: str
+    `disputed` tells that the copy contradicts what its story declares.
+    """
+
+    tag: str
     disputed: bool = False
 
 
@@ -56,23 +59,27 @@ class LanguageReader:
 
         `declared` is what the story says, `source_language` what its source usually writes.
         """
-        prior = primary(declared) or primary(source_language)
+        prior = _clean_tag(declared) or _clean_tag(source_language)
         start = text.encode("utf-8", "replace")[:_READ_BYTES].decode("utf-8", "ignore")
         if _letters(start) < _ENOUGH_LETTERS:
             return Language(prior) if prior else None
         found, confidence = self.identifier.classify(start)
-        if prior is not None and (confidence < _SURE or _alike(found, prior)):
+        if prior is not None and (confidence < _SURE or _alike(found, primary(prior))):
             return Language(prior)
-        stated = primary(declared)
-        return Language(found, disputed=stated is not None and stated != found)
+        return Language(found, disputed=_clean_tag(declared) is not None)
 
 
-def primary(tag: str | None) -> str | None:
-    """Give the primary subtag of a BCP 47 tag in lower case; None for what is no tag, or says nothing (`und`)."""
-    if tag is None or not _TAG.match(tag.strip()):
+def primary(tag: str) -> str:
+    """Give the primary subtag of a BCP 47 tag in lower case: `pt` of `pt-BR`."""
+    return tag.split("-", maxsplit=1)[0].lower()
+
+
+def _clean_tag(tag: str | None) -> str | None:
+    """Give a tag as it should be written, or None for what is no tag or says nothing (`und`)."""
+    if tag is None or not _TAG.match(tag.strip()) or primary(tag.strip()) in {"und", "mul", "zxx"}:
         return None
-    code = tag.strip().split("-")[0].lower()
-    return None if code in {"und", "mul", "zxx"} else code
+    first, *rest = tag.strip().split("-")
+    return "-".join((first.lower(), *rest))
 
 
 def _alike(one: str, other: str) -> bool:

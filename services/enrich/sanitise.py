@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.enrich.markup import clean_html, html_of_text, is_active, is_active_url, scrub, strip_active, text_of_html
+from shared.domain.story import DERIVED_ROLE
 
 ACTIVE_REMOVED = "active-content-removed"
 _HTML_TYPES = frozenset(("text/html", "application/xhtml+xml", "application/html"))
@@ -108,18 +109,20 @@ def _defused(value: Any, depth: int) -> Any:
 
 
 def _complete_bodies(story: dict[str, Any]) -> None:
-    """Add the missing one of text/plain and text/html, made from the other."""
+    """Add the missing one of text/plain and text/html, made from the other; bodies derived before are made anew."""
     bodies: list[dict[str, Any]] = story.get("bodies", [])
-    have = {_media_type(body): body for body in reversed(bodies)}
-    if "text/plain" in have and "text/html" not in have:
-        bodies.append(_like(have["text/plain"], "text/html", html_of_text(have["text/plain"]["value"])))
-    elif "text/html" in have and "text/plain" not in have:
-        bodies.append(_like(have["text/html"], "text/plain", strip_active(text_of_html(have["text/html"]["value"]))))
+    filed = [body for body in bodies if body.get("role") != DERIVED_ROLE] or bodies
+    first_of = {_media_type(body): body["value"] for body in reversed(filed)}
+    if "text/plain" in first_of and "text/html" not in first_of:
+        filed = [*filed, _derived("text/html", html_of_text(first_of["text/plain"]))]
+    elif "text/html" in first_of and "text/plain" not in first_of:
+        filed = [*filed, _derived("text/plain", strip_active(text_of_html(first_of["text/html"])))]
+    if filed:
+        story["bodies"] = filed
 
 
-def _like(body: dict[str, Any], content_type: str, value: str) -> dict[str, Any]:
-    role = {"role": body["role"]} if "role" in body else {}
-    return role | {"contentType": content_type, "value": value}
+def _derived(content_type: str, value: str) -> dict[str, Any]:
+    return {"role": DERIVED_ROLE, "contentType": content_type, "value": value}
 
 
 def _recounted(block: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from services.enrich import places, sanitise, topics
 from services.enrich.contacts import ContactHit, find_contacts
 from services.enrich.dateline import DATELINE_OLD, Dateline, read_dateline
 from services.enrich.gazetteer import Gazetteer
-from services.enrich.language import LANGUAGE_DISPUTED, LanguageReader
+from services.enrich.language import LANGUAGE_DISPUTED, LanguageReader, primary
 from services.enrich.near_duplicates import text_hash
 from services.enrich.topics import TopicLexicon
 
@@ -24,7 +24,7 @@ class Facts:
     """What subscriptions, rules and pages ask about a story without reading it.
 
     `sections` are slugs, `subjects` `medtop:` codes with all broader ones, `places` ISO 3166 alpha-2 codes and
-    `geonames:<id>`, `language` a primary subtag (BCP 47), `text_hash` the hash of the text/plain body they are about.
+    `geonames:<id>`, `language` a BCP 47 tag, `text_hash` the hash of the text/plain body they are about.
     """
 
     sections: tuple[str, ...] = ()
@@ -119,16 +119,19 @@ class Steps:
         section: str | None,
         source_language: str | None,
         published_at: datetime | None,
+        partial: bool = False,
     ) -> Enrichment:
         """Give `story` (valid ninjs 3.1, left as it is) sanitised and enriched; the same input gives the same answer.
 
         A step that raises or takes longer than its budget is left out and told by `enrichment-failed:<step>`. Where
         sanitising itself fails, markup becomes text. Raises only for what is no ninjs, such as a body without value.
+        With `partial` (a correction, which holds the changed fields only) facts and labels are found as ever, but
+        the story gets no fields that would overwrite those of the corrected text.
         """
-        draft = _sanitised_draft(story, section, source_language, published_at)
+        begun = draft = _sanitised_draft(story, section, source_language, published_at)
         for step in self.chain:
             draft = self._guarded(step, draft)
-        return Enrichment(draft.story, draft.labels, draft.facts, draft.failures)
+        return Enrichment(begun.story if partial else draft.story, draft.labels, draft.facts, draft.failures)
 
     def _guarded(self, step: Step, draft: Draft) -> Draft:
         started = self.clock()
@@ -168,8 +171,8 @@ def _add_language(draft: Draft, *, reader: LanguageReader) -> Draft:
     found = reader.read(f"{draft.headline}\n{draft.text}", declared, draft.source_language)
     if found is None:
         return draft
-    draft = replace(draft, facts=replace(draft.facts, language=found.code))
-    draft = draft if declared else draft.with_story(language=found.code)
+    draft = replace(draft, facts=replace(draft.facts, language=found.tag))
+    draft = draft if declared else draft.with_story(language=found.tag)
     return draft.labelled(LANGUAGE_DISPUTED) if found.disputed else draft
 
 
@@ -195,7 +198,9 @@ def _add_places(draft: Draft, *, gazetteer: Gazetteer, lexicon: TopicLexicon) ->
 
 def _add_topics(draft: Draft, *, lexicon: TopicLexicon) -> Draft:
     filed: list[dict[str, Any]] = draft.story.get("subjects", [])
-    found = lexicon.find(draft.headline, draft.text, language=draft.facts.language, section=draft.section, filed=filed)
+    found = lexicon.find(
+        draft.headline, draft.text, language=primary(draft.facts.language or "en"), section=draft.section, filed=filed
+    )
     section = lexicon.section(draft.section).slug if draft.section else lexicon.section_for(found.codes)
     facts = replace(draft.facts, subjects=found.codes, sections=(section,) if section else ())
     draft = replace(draft, facts=facts)

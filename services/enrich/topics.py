@@ -13,6 +13,7 @@ import ahocorasick
 
 from services.enrich.lexicon import names, rows
 from services.enrich.words import begins_word, ends_word
+from shared.domain.facts import slug
 
 CREATOR = "slugline-enrich"
 _SCHEME = "http://cv.iptc.org/newscodes/mediatopic/"
@@ -81,15 +82,14 @@ class TopicLexicon:
     def load(cls) -> Self:
         concepts = {code: Concept(code, broader, name) for code, broader, name in rows("media_topics")}
         sections = {}
-        for slug, others, code, country in rows("sections"):
-            section = Section(slug, code, country)
-            sections.update({slug_of(name): section for name in (slug, *names(others))})
+        for own, others, code, country in rows("sections"):
+            section = Section(own, code, country)
+            sections.update({slug(name): section for name in (own, *names(others))})
         return cls(concepts, sections, _automata())
 
     def section(self, name: str) -> Section:
         """Give what a source's section tells; an unknown one keeps its own name as slug and tells nothing."""
-        slug = slug_of(name)
-        return self.sections.get(slug, Section(slug, "", ""))
+        return self.sections.get(slug(name), Section(slug(name), "", ""))
 
     def section_for(self, codes: Iterable[str]) -> str | None:
         """Give the slug of the first section that stands for one of `codes` (`medtop:…`), for stories filed without."""
@@ -101,7 +101,7 @@ class TopicLexicon:
         headline: str,
         text: str,
         *,
-        language: str | None,
+        language: str,
         section: str | None,
         filed: Iterable[dict[str, Any]] = (),
     ) -> TopicsFound:
@@ -113,7 +113,7 @@ class TopicLexicon:
         code = self.section(section).code if section else ""
         if code:
             entries[code] = self._entry(code, _SECTION_CONFIDENCE, 100)
-        scores = self.scores(headline, text, language or "en")
+        scores = self.scores(headline, text, language)
         for found, entry in self._decided(scores).items():
             entries.setdefault(found, entry)
         return TopicsFound(tuple(entries.values()), self._with_broader(entries))
@@ -187,11 +187,6 @@ def merged(filed: list[dict[str, Any]], found: Iterable[dict[str, Any]]) -> list
     """Give a provider's own subjects, then those found that it did not file under the same uri."""
     known = {entry.get("uri") for entry in filed}
     return [*filed, *(entry for entry in found if entry["uri"] not in known)]
-
-
-def slug_of(section: str) -> str:
-    """Give a section's name as it stands in an address: "Life Styles" becomes "life-styles"."""
-    return re.sub(r"[^\w]+", "-", section.casefold()).strip("-_")
 
 
 def _automata() -> dict[str, Any]:
