@@ -70,11 +70,18 @@ class KafkaAttemptLog:
 
     async def _backlog_began(self, shards: frozenset[int]) -> datetime | None:
         """The append time of the oldest record that has not passed; None when nothing waits."""
-        oldest: list[int] = []
-        for number, topic in enumerate(self._topics):
-            group = self._group if number == 0 else follower_group(self._group, topic)
-            for shard, offset in (await committed(self._kafka, group, topic, sorted(shards))).items():
-                record = None if offset is None else await self._lookup.read_one(topic, shard, offset)
-                if record is not None:
-                    oldest.append(record.timestamp_ms)
-        return datetime.fromtimestamp(min(oldest) / 1000, UTC) if oldest else None
+        groups = [self._group, *(follower_group(self._group, topic) for topic in self._topics[1:])]
+        passed = await asyncio.gather(
+            *(
+                committed(self._kafka, group, topic, sorted(shards))
+                for group, topic in zip(groups, self._topics, strict=True)
+            )
+        )
+        waiting = [
+            await self._lookup.read_one(topic, shard, offset)
+            for topic, offsets in zip(self._topics, passed, strict=True)
+            for shard, offset in offsets.items()
+            if offset is not None
+        ]
+        oldest = min((record.timestamp_ms for record in waiting if record), default=None)
+        return None if oldest is None else datetime.fromtimestamp(oldest / 1000, UTC)
