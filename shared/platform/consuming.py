@@ -398,7 +398,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             term, self._term = self._term, None
             if term is None:
                 return
-            self._ready(False, "rebalancing")
+            if not self._ending:
+                self._ready(False, "rebalancing")
             if term.preparing is not None:
                 term.preparing.cancel()
                 await asyncio.wait({term.preparing}, timeout=drain)
@@ -410,7 +411,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
                     await self._commit_now()
             finally:
                 for position, intake in enumerate(self._intakes):
-                    intake.leave(unassign=position > 0)
+                    # not when ending: aiokafka's fetcher misses a close that comes right behind an unsubscribe
+                    intake.leave(unassign=position > 0 and not self._ending)
 
     async def _drained(self, within: float) -> None:
         """Wait until nothing is in flight, or for so long."""

@@ -1,0 +1,257 @@
+"""Do the members of a group share the partitions of all sources, and let go of them in good order?"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from deploy.local.kafka import LocalKafka
+from shared.platform import consuming
+from shared.platform.consuming import Completion, Membership, Record, Source, committed, follower_group
+from shared.platform.health import Health
+from shared.platform.publishing import Publisher
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import Topic
+from tests.platform.cluster import Desk, fill, make_topics, running, settings, start_groups, text
+from tests.waiting import wait_until
+
+PARTITIONS = 4
+LANES = (Topic.INBOX_FLASH, Topic.INBOX)
+SOURCES = [Source(Topic.INBOX_FLASH), Source(Topic.INBOX)]
+SESSION_S = 6.0  # the shortest a broker grants
+
+
+@dataclass(slots=True)
+class Owner:
+    """Writes down what it owns, as `gained` and `lost` tell it."""
+
+    owned: frozenset[int] = frozenset()
+    story: list[tuple[str, frozenset[int]]] = field(default_factory=list)
+
+    async def gained(self, partitions: frozenset[int]) -> None:
+        self.story.append(("gained", partitions))
+        self.owned = partitions
+
+    async def lost(self, partitions: frozenset[int]) -> None:
+        self.story.append(("lost", partitions))
+        self.owned = frozenset()
+
+
+def beaten_at(membership: Membership) -> float:
+    """When the last accepted heartbeat was sent, in monotonic seconds."""
+    return time.monotonic() - membership.last_heartbeat_age()
+
+
+async def lanes(kafka: KafkaSettings) -> None:
+    """Both lanes of the desk, with a group that starts at their beginning."""
+    await make_topics(kafka, dict.fromkeys(LANES, PARTITIONS))
+    await start_groups(kafka, "desk", LANES, PARTITIONS)
+
+
+async def feed(kafka: KafkaSettings, word: str) -> None:
+    """One record into every partition of both lanes."""
+    for topic in LANES:
+        for partition in range(PARTITIONS):
+            await fill(kafka, topic, [f"{word}:{topic}:{partition}"], partition=partition)
+
+
+class TestTwoMembers:
+    async def test_partitions_are_shared_and_followers_follow(self, kafka: KafkaSettings) -> None:
+        """Each member handles the same partition numbers of both lanes, and only those it was told it gained."""
+        await lanes(kafka)
+        first, second = Desk(), Desk()
+        one, two = Owner(), Owner()
+        async with running(
+            kafka, SOURCES, handle=first.handle, park=first.park, ownership=one, membership=Membership(SESSION_S)
+        ):
+            await wait_until(lambda: len(one.owned) == PARTITIONS, 15)
+            await feed(kafka, "alone")
+            await wait_until(lambda: len(first.effects) == 2 * PARTITIONS, 15)
+            async with running(
+                kafka,
+                SOURCES,
+                handle=second.handle,
+                park=second.park,
+                ownership=two,
+                member="desk-1",
+                membership=Membership(SESSION_S),
+            ):
+                await wait_until(lambda: one.owned and two.owned and one.owned != frozenset(range(PARTITIONS)), 15)
+                assert one.owned | two.owned == frozenset(range(PARTITIONS))
+                assert not one.owned & two.owned
+                first.records.clear()
+                await feed(kafka, "together")
+                await wait_until(lambda: len(first.records) + len(second.records) == 2 * PARTITIONS, 15)
+                assert {(record.topic, record.partition) for record in second.records} == {
+                    (topic, partition) for topic in LANES for partition in two.owned
+                }
+            # a static member that leaves is missed only when its session ends
+            await wait_until(lambda: len(one.owned) == PARTITIONS, 20)
+            first.records.clear()
+            await feed(kafka, "alone again")
+            await wait_until(lambda: len(first.records) == 2 * PARTITIONS, 15)
+        assert two.story[-1][0] == "lost"
+
+    async def test_a_rebalance_repeats_and_loses_nothing(self, kafka: KafkaSettings) -> None:
+        """What was handled is committed before the partitions are let go."""
+        await lanes(kafka)
+        desk = Desk()
+        one, two = Owner(), Owner()
+        published: list[str] = []
+
+        async def keep_publishing(publisher: Publisher, enough: asyncio.Event) -> None:
+            while not enough.is_set():
+                word = str(len(published))
+                await publisher.publish(LANES[len(published) % 2], word, word.encode())
+                published.append(word)
+
+        enough = asyncio.Event()
+        async with (
+            Publisher(kafka) as publisher,
+            running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=one),
+            asyncio.TaskGroup() as tasks,
+        ):
+            await wait_until(lambda: one.owned, 15)
+            tasks.create_task(keep_publishing(publisher, enough))
+            async with running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=two, member="desk-1"):
+                await wait_until(lambda: two.owned, 15)
+                before = len(published)
+                await wait_until(lambda: len(published) > before + 100, 15)
+                enough.set()
+                await wait_until(lambda: len(set(desk.effects)) == len(published), 15)
+        assert sorted(desk.effects) == sorted(published)
+
+
+class TestOwnership:
+    async def test_nothing_is_handled_before_the_owner_is_ready(self, kafka: KafkaSettings) -> None:
+        """State is loaded with the partitions paused, outside the group's callback."""
+        await lanes(kafka)
+        await feed(kafka, "early")
+        desk = Desk()
+        health = Health()
+        asked, loaded = asyncio.Event(), asyncio.Event()
+
+        class Loading(Owner):
+            async def gained(self, partitions: frozenset[int]) -> None:
+                asked.set()
+                await loaded.wait()
+                assert not desk.effects
+
+        membership = Membership(SESSION_S)
+        async with running(
+            kafka,
+            SOURCES,
+            handle=desk.handle,
+            park=desk.park,
+            ownership=Loading(),
+            health=health,
+            membership=membership,
+        ):
+            await asyncio.wait_for(asked.wait(), 15)
+            assert not health.ready()[0]
+            # the group is not kept waiting meanwhile: heartbeats go on
+            first = beaten_at(membership)
+            await wait_until(lambda: beaten_at(membership) > first + 0.1, 15)
+            loaded.set()
+            await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
+            assert health.ready()[0]
+
+    async def test_an_owner_that_cannot_get_ready_ends_the_loop(self, kafka: KafkaSettings) -> None:
+        """Work without its state would be wrong work."""
+        await lanes(kafka)
+
+        class Failing(Owner):
+            async def gained(self, partitions: frozenset[int]) -> None:
+                raise LookupError("no state")
+
+        async with running(kafka, SOURCES, handle=Desk().handle, park=Desk().park, ownership=Failing()) as loop:
+            with pytest.raises(LookupError):
+                await asyncio.wait_for(loop.task, 15)
+
+    async def test_stop_interrupts_getting_ready(self, kafka: KafkaSettings) -> None:
+        """A service told to stop while it loads does not load to the end first."""
+        await lanes(kafka)
+        asked = asyncio.Event()
+
+        class Loading(Owner):
+            async def gained(self, partitions: frozenset[int]) -> None:
+                asked.set()
+                await asyncio.Event().wait()
+
+        async with running(kafka, SOURCES, handle=Desk().handle, park=Desk().park, ownership=Loading()) as loop:
+            await asyncio.wait_for(asked.wait(), 15)
+            loop.stop.set()
+            await asyncio.wait_for(loop.task, 15)
+
+    async def test_what_the_owner_completes_while_letting_go_is_committed(
+        self, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A deliverer that hands its queue over on the way out owes nothing twice."""
+        monkeypatch.setattr(consuming, "DRAIN_WITHIN_S", 0.1)  # nothing completes by itself here
+        await lanes(kafka)
+        await fill(kafka, Topic.INBOX, ["a"], partition=0)
+        promises: list[Completion] = []
+
+        async def handle(record: Record) -> Completion:
+            promises.append(Completion())
+            return promises[-1]
+
+        class HandsOver(Owner):
+            async def lost(self, partitions: frozenset[int]) -> None:
+                promises[0].complete()
+
+        async with running(kafka, SOURCES, handle=handle, park=Desk().park, ownership=HandsOver()) as loop:
+            await wait_until(lambda: promises, 15)
+            await loop.stopped()
+        assert (await committed(kafka, follower_group("desk", Topic.INBOX), Topic.INBOX, [0]))[0] == 1
+
+
+class TestMembership:
+    async def test_a_stale_heartbeat_holds_handling_until_the_next_one(self, kafka: KafkaSettings) -> None:
+        """A process that was paused produces nothing before it knows that it still owns its partitions."""
+        await lanes(kafka)
+        desk, owner = Desk(), Owner()
+        late = 0.0
+
+        def monotonic() -> float:
+            return asyncio.get_running_loop().time() + late
+
+        membership = Membership(SESSION_S, monotonic)
+        async with running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=owner, membership=membership):
+            await wait_until(lambda: owner.owned, 15)
+            late = 3600.0  # as if the process had slept for an hour
+            assert not membership.alive()
+            await fill(kafka, Topic.INBOX, ["a"])
+            await wait_until(lambda: desk.effects, 15)
+            assert membership.alive()
+
+    def test_nobody_is_a_member_before_the_first_heartbeat(self) -> None:
+        """Unknown is not alive."""
+        membership = Membership(10.0, lambda: 100.0)
+        assert not membership.alive()
+        membership.beat(96.0)
+        assert membership.alive()
+        membership.beat(95.0)
+        assert not membership.alive()
+
+
+class TestBroker:
+    async def test_a_broker_restart_is_survived(self, local_kafka: LocalKafka, topic_prefix: str) -> None:
+        """The loop waits for the broker and goes on; nothing is lost."""
+        kafka = settings(local_kafka.bootstrap, topic_prefix)
+        await lanes(kafka)
+        await feed(kafka, "before")
+        desk = Desk()
+        async with running(kafka, SOURCES, handle=desk.handle, park=desk.park) as loop:
+            await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
+            await local_kafka.kill()
+            await local_kafka.start()
+            await local_kafka.ready()
+            await feed(kafka, "after")
+            await wait_until(lambda: len(set(desk.effects)) == 4 * PARTITIONS, 30)
+            assert not loop.task.done()
+            await loop.stopped()
+        found = await committed(kafka, "desk", Topic.INBOX_FLASH, range(PARTITIONS))
+        assert found == dict.fromkeys(range(PARTITIONS), 2)
+        assert {text(record).split(":")[0] for record in desk.records} == {"before", "after"}
