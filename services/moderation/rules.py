@@ -84,14 +84,6 @@ class Rules:
         return Judgement(ruling, tuple(sorted(labels)))
 
 
-_FIRST: Final = Rules()
-
-
-def judge(enriched: Enriched) -> Judgement:
-    """Return what the first rules say of a filing."""
-    return _FIRST.judge(enriched)
-
-
 def _ready(rule: Rule) -> _Finder | Fact:
     match rule.finds:
         case AnyPhrase(phrases):
@@ -143,3 +135,11 @@ def _texts(story: Ninjs) -> Iterator[_Text]:
 
 def _text(kind: str, text: str) -> _Text:
     return _Text(kind, passage(text), hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+_FIRST: Final = Rules()
+
+
+def judge(enriched: Enriched) -> Judgement:
+    """Return what the first rules say of a filing."""
+    return _FIRST.judge(enriched)

@@ -14,14 +14,14 @@ _SENTENCE_ENDS: Final = re.compile(r"[.!?…][\"'”’)]*\s|\n\s*\n")
 _NAME_GAP: Final = re.compile(r"\s*[,(]\s*")
 _AFTER_AGE: Final = re.compile(r"\s*(?:[,.;:)!?]|$|and\b|or\b)")
 
-_NUMBERS: Final = {
-    **{"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9},
-    **{"ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16},
-    **{"seventeen": 17, "eighteen": 18, "nineteen": 19},
-}
+_TO_NINETEEN: Final = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_NUMBERS: Final = {word: number for number, word in enumerate(_TO_NINETEEN)}
 _YEARS: Final = frozenset(("year", "years", "yr", "yrs"))
 _SHORTER: Final = frozenset(("month", "months", "week", "weeks", "day", "days"))
-_OLD: Final = frozenset(("old", "olds"))
+_OLD: Final = frozenset(("old", "olds", "old's"))
 
 BEFORE: Final = 5
 AFTER: Final = 3
@@ -135,7 +135,7 @@ class Minors:
         return at if self._is_apposition(text, at) else None
 
     def _is_a_person(self, text: Passage, first: int, last: int) -> bool:
-        alone = text.word(last + 1) in self._verbs and text.joined(last, last + 1)
+        alone = text.word(last) == "old's" or (text.word(last + 1) in self._verbs and text.joined(last, last + 1))
         return alone or self._has_person(text, first, last)
 
     def _has_person(self, text: Passage, first: int, last: int) -> bool:

@@ -267,7 +267,7 @@ def _release(desk: _Desk, version: VersionState, kind: Kind) -> StoryState:
         release_no=state.release_no + 1,
         kind=kind,
         version=version.version,
-        lane=lane_of(version.urgency) if version.lane is Lane.ROUTINE else version.lane,
+        lane=version.lane,  # routine also for a flash beyond its source's quota
         at=epoch_us(desk.now),
         facts=version.facts,
         text=version.text,
@@ -336,6 +336,14 @@ def _lift(desk: _Desk, given: Lifting) -> StoryState:
         reason = "a newer version is due at the same time"
         done = desk.staged(version, Stage.SUPERSEDED, reason, text=None)
         return done.end(Outcome.SUPERSEDED, version.version, reason, drop=(version.version,))
+    return _release_due(desk, version)
+
+
+def _release_due(desk: _Desk, version: VersionState) -> StoryState:
+    """Release a version whose embargo is over; on a withheld story it waits on, for a person's release."""
+    if desk.state.withheld:
+        reason = "the story is withheld"
+        return desk.staged(version, Stage.HELD, reason, queue="withheld").end(Outcome.HELD, version.version, reason)
     return _release(desk, version, version.kind)
 
 
@@ -358,11 +366,11 @@ def _decide_release(desk: _Desk, decision: Decision) -> StoryState:
     version = _waiting(desk, decision)
     if isinstance(version, str):
         return _refuse(desk, decision, version)
-    if desk.state.withheld and version.stage in {Stage.RELEASED, Stage.HELD}:
-        return _released_by(decision, _release(desk, version, Kind.RELEASE))
     if version.stage is Stage.HELD and is_embargoed(version.embargo_until, desk.now):
         done = desk.staged(version, Stage.EMBARGOED)
         return done.end(Outcome.APPLIED, version.version, "embargoed", decision_id=decision.decision_id)
+    if desk.state.withheld and version.stage in {Stage.RELEASED, Stage.HELD, Stage.EMBARGOED}:
+        return _released_by(decision, _release(desk, version, Kind.RELEASE))
     if version.stage not in {Stage.HELD, Stage.EMBARGOED}:
         return _refuse(desk, decision, f"version {version.version} is {version.stage}")
     return _released_by(decision, _release(desk, version, version.kind))
@@ -371,7 +379,7 @@ def _decide_release(desk: _Desk, decision: Decision) -> StoryState:
 def _released_by(decision: Decision, state: StoryState) -> StoryState:
     """Enter a release under the decision that caused it."""
     entry = state.applied[-1]
-    outcome = Outcome.APPLIED if entry.outcome is Outcome.RELEASED else entry.outcome
+    outcome = Outcome.APPLIED if entry.outcome in {Outcome.RELEASED, Outcome.HELD} else entry.outcome
     entry = entry.model_copy(update={"outcome": outcome, "decision_id": decision.decision_id})
     return state.model_copy(update={"applied": (*state.applied[:-1], entry)})
 
@@ -434,7 +442,7 @@ def _decide_embargo(desk: _Desk, decision: Decision) -> StoryState:
     until = decision.embargo_until if is_embargoed(decision.embargo_until, desk.now) else None
     changed = version.model_copy(update={"embargo_until": until})
     if until is None and version.stage is Stage.EMBARGOED:
-        return _released_by(decision, _release(desk, changed, version.kind))
+        return _released_by(decision, _release_due(desk, changed))
     return desk.with_version(changed).end(Outcome.APPLIED, version.version, decision_id=decision.decision_id)
 
 

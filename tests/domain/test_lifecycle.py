@@ -181,3 +181,41 @@ def test_if_match_refuses_a_story_that_moved_on() -> None:
     """Two editors cannot overwrite each other unknowingly."""
     state = after(filing("e1"), filing("e2", "two", if_match=0))
     assert outcome(state) is Outcome.REFUSED
+
+
+def test_a_flash_beyond_its_quota_is_released_on_routine() -> None:
+    """Invariant 8: such a story rides routine, its urgency unchanged."""
+    note = after(filing("e1", urgency=1, lane=Lane.ROUTINE)).applied[-1].release
+    assert note is not None
+    assert note.lane is Lane.ROUTINE
+
+
+def test_a_lift_does_not_end_a_withhold() -> None:
+    """What waits under a withheld story goes out by a person's release, and by nothing else."""
+    state = after(filing("e1"), filing("e2", "two", embargo_until=later(60)), deciding("d1", "withhold"))
+    lifted = decide(state, lifting("l1", 2, later(60)), later(61))
+    assert (lifted.withheld, lifted.release_no) == (True, state.release_no)
+    assert (lifted.versions[2].stage, lifted.versions[2].queue) == (Stage.HELD, "withheld")
+    assert outcome(lifted) is Outcome.HELD
+
+
+def test_an_embargo_moved_into_the_past_does_not_end_a_withhold() -> None:
+    """Shortening an embargo says when, not that the story may be used again."""
+    state = after(filing("e1"), filing("e2", "two", embargo_until=later(60)), deciding("d1", "withhold"))
+    moved = after(deciding("d2", "embargo", version=2, embargo_until=later(-1)), state=state)
+    assert (moved.withheld, moved.versions[2].stage) == (True, Stage.HELD)
+
+
+def test_releasing_an_embargoed_version_of_a_withheld_story_ends_the_withhold() -> None:
+    """An editor may release early; to readers it is the story coming back."""
+    state = after(filing("e1"), filing("e2", "two", embargo_until=later(60)), deciding("d1", "withhold"))
+    note = after(deciding("d2", "release", version=2), state=state).applied[-1].release
+    assert note is not None
+    assert (note.kind, note.version) == (Kind.RELEASE, 2)
+
+
+def test_releasing_a_held_version_of_a_withheld_story_waits_for_its_embargo() -> None:
+    """The rule's question is answered, the clock's is not: no byte before time."""
+    state = after(filing("e1"), deciding("d1", "withhold"), filing("e2", "two", embargo_until=later(60)))
+    released = after(deciding("d2", "release", version=2), state=state)
+    assert (released.versions[2].stage, released.release_no) == (Stage.EMBARGOED, state.release_no)
