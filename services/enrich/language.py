@@ -13,6 +13,7 @@ LANGUAGE_DISPUTED = "language-disputed"
 _READ_BYTES = 1024
 _ENOUGH_LETTERS = 60
 _SURE = 0.5
+_NO_LANGUAGE = frozenset(("und", "mul", "zxx"))
 _TAG = re.compile(r"^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*$")
 # Languages whose short texts are told apart by the source's word only.
 _ALIKE = (
@@ -64,8 +65,8 @@ class LanguageReader:
         if _letters(start) < _ENOUGH_LETTERS:
             return Language(prior) if prior else None
         found, confidence = self.identifier.classify(start)
-        if prior is not None and (confidence < _SURE or _alike(found, primary(prior))):
-            return Language(prior)
+        if confidence < _SURE or found in _NO_LANGUAGE or (prior is not None and _alike(found, primary(prior))):
+            return Language(prior) if prior else None
         return Language(found, disputed=_clean_tag(declared) is not None)
 
 
@@ -76,7 +77,7 @@ def primary(tag: str) -> str:
 
 def _clean_tag(tag: str | None) -> str | None:
     """Give a tag as it should be written, or None for what is no tag or says nothing (`und`)."""
-    if tag is None or not _TAG.match(tag.strip()) or primary(tag.strip()) in {"und", "mul", "zxx"}:
+    if tag is None or not _TAG.match(tag.strip()) or primary(tag.strip()) in _NO_LANGUAGE:
         return None
     first, *rest = tag.strip().split("-")
     return "-".join((first.lower(), *rest))

@@ -53,6 +53,13 @@ _ACTIVE_VALUE = re.compile(r"=\s*[\"']?\s*(?:javascript|vbscript|livescript):", 
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2060\ufeff]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Elements that have no content, or that the next of their kind closes.
+_NEVER_DEEP = frozenset(
+    (
+        *("br", "hr", "wbr", "img", "input", "meta", "link", "area", "col", "embed", "source", "track", "param"),
+        *("p", "li", "dt", "dd", "option", "tr", "td", "th", "thead", "tbody", "tfoot"),
+    )
+)
 # html5ever spends time that grows with depth × length: deeper copy than this is no article.
 MAX_TAGS = 20_000
 MAX_DEPTH = 200
@@ -193,7 +200,7 @@ def _refuse_excess(value: str) -> None:
     for tag in _TAG.finditer(value):
         tags += 1
         name = tag[1].lower()
-        if name in {"br", "hr", "img", "p", "li", "td", "tr", "th", "input", "meta", "link"}:
+        if name in _NEVER_DEEP:
             continue
         depth = max(0, depth - 1) if "/" in tag[0][: tag.start(1) - tag.start()] else depth + 1
         deepest = max(deepest, depth)

@@ -32,12 +32,6 @@ def escaped(story: dict[str, Any]) -> dict[str, Any]:
     return clean
 
 
-def plain_text(story: dict[str, Any]) -> str:
-    """Give the text of the first text/plain body that has any; "" if there is none."""
-    texts = (body["value"] for body in story.get("bodies", ()) if _media_type(body) == "text/plain")
-    return next((text for text in texts if text.strip()), "")
-
-
 def headline(story: dict[str, Any]) -> str:
     """Give the first headline as text, else the title, else ""."""
     for entry in story.get("headlines", ()):
@@ -82,7 +76,8 @@ class _Cleaner:
             self.removed = self.removed or is_active(value)
             clean = block | {"contentType": "text/html", "value": clean_html(value)}
         else:
-            clean = block | {"value": self.text(value)}
+            declared = {"contentType": _media_type(block)} if "contentType" in block else {}
+            clean = block | declared | {"value": self.text(value)}
         return _recounted(clean) if clean["value"] != block["value"] else clean
 
     def text(self, value: str) -> str:

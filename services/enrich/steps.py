@@ -14,6 +14,7 @@ from services.enrich.gazetteer import Gazetteer
 from services.enrich.language import LANGUAGE_DISPUTED, LanguageReader, primary
 from services.enrich.near_duplicates import text_hash
 from services.enrich.topics import TopicLexicon
+from shared.domain.story import plain_body_of
 
 # Each step bounds what it reads, so 256 KiB take tens of milliseconds; a step this slow has met something unforeseen.
 _BUDGET_S = 2.0
@@ -153,7 +154,7 @@ def _sanitised_draft(
         clean, labels = sanitise.sanitised(story)
     except Exception as error:  # noqa: BLE001 - unsafe markup must not pass because its cleaning failed
         clean, labels, failure = sanitise.escaped(story), frozenset(), type(error).__name__
-    text = sanitise.plain_text(clean)
+    text = plain_body_of(clean)
     draft = Draft(
         story=clean,
         headline=sanitise.headline(clean),

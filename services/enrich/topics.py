@@ -6,7 +6,7 @@ or two subjects stand out; where everything is a little true, nothing is said.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import ahocorasick
@@ -74,9 +74,9 @@ class Score:
 class TopicLexicon:
     """The words, concepts and sections we know; `words_of` finds a text's words in one pass for each language."""
 
-    concepts: dict[str, Concept]
-    sections: dict[str, Section]
-    words_of: dict[str, Any]
+    concepts: dict[str, Concept] = field(repr=False)
+    sections: dict[str, Section] = field(repr=False)
+    words_of: dict[str, Any] = field(repr=False)
 
     @classmethod
     def load(cls) -> Self:
@@ -192,8 +192,8 @@ def merged(filed: list[dict[str, Any]], found: Iterable[dict[str, Any]]) -> list
 def _automata() -> dict[str, Any]:
     """Build one automaton a language; a word's value is (word, whether it is only a beginning, its codes)."""
     codes_of: dict[str, dict[str, list[str]]] = {}
-    for code, language, field in rows("topics"):
-        for word in names(field):
+    for code, language, spoken in rows("topics"):
+        for word in names(spoken):
             codes_of.setdefault(language, {}).setdefault(word, []).append(code)
     automata = {}
     for language, found in codes_of.items():

@@ -1,7 +1,7 @@
 """Contact and payment data are found by form and checksum, and news figures are not taken for them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.enrich.contacts import ContactKind, find_contacts
@@ -61,6 +61,7 @@ def test_a_card_is_not_also_a_phone() -> None:
     assert [hit.kind for hit in hits] == [ContactKind.CARD, ContactKind.EMAIL]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("0123456789 +-().@aB.,\n"), max_size=300))
 def test_hits_lie_in_the_text_and_apart(text: str) -> None:
     """Whatever the text, hits are ordered, inside it and without overlap."""

@@ -54,6 +54,11 @@ def test_a_source_that_usually_writes_otherwise_disputes_nothing(reader: Languag
     assert (found.tag, found.disputed) == ("ru", False)
 
 
+def test_what_is_no_language_has_none(reader: LanguageReader) -> None:
+    """A table of figures and codes must not become an exotic language."""
+    assert reader.read("xq zzkr vvt " * 12 + "1 2 3", None, None) is None
+
+
 class _SaysIndonesian:
     """Takes every text for Indonesian, and is sure of it."""
 

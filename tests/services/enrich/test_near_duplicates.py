@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.enrich.near_duplicates import DuplicateIndex, shingle_keys, text_hash
@@ -155,6 +155,7 @@ def test_keys_are_the_same_in_every_process() -> None:
     assert shingle_keys(counted) == (6682883338345726168,)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_case_and_white_space_do_not_matter(copy: str) -> None:
     """Two desks wrap the same lines differently."""
@@ -163,6 +164,7 @@ def test_case_and_white_space_do_not_matter(copy: str) -> None:
     assert text_hash(respaced) == text_hash("\n".join(copy.split()))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sets(st.integers(0, 30), min_size=1)), max_size=30))
 def test_the_index_counts_what_it_holds(added: list[tuple[str, set[int]]]) -> None:
     """Through any replacements and evictions the index holds exactly its newest stories' keys."""
