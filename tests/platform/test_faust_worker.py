@@ -1,0 +1,245 @@
+"""Does a lane on Faust keep every record, in order, through kills, broken handlers and poison? Real processes."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from shared.platform.consuming import committed
+from shared.platform.publishing import Outgoing, Publisher
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import Topic, name, partition_of
+from tests.platform.cluster import make_topics, settings, start_groups
+from tests.platform.lane_process import GROUP
+from tests.waiting import wait_until
+
+PARTITIONS = 3
+WITHIN = 40
+FAIL_STOP = 70
+MISCONFIGURED = 3
+
+
+@pytest.fixture
+async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
+    """The lane's input, output and dead letters, its group at the start of them."""
+    kafka = settings(kafka_bootstrap, topic_prefix)
+    await make_topics(kafka, {Topic.RECEIVED: PARTITIONS, Topic.INBOX: PARTITIONS, Topic.DEAD_ENRICH: 1})
+    await start_groups(kafka, GROUP, [Topic.RECEIVED], PARTITIONS)
+    return kafka
+
+
+@dataclass(slots=True)
+class Lane:
+    """A lane process under way."""
+
+    child: Process
+    ops: str
+    log: list[str]
+
+    async def ended(self) -> int:
+        """Its exit code, once it has ended by itself or by a signal."""
+        return await asyncio.wait_for(self.child.wait(), WITHIN)
+
+
+@asynccontextmanager
+async def lane(kafka: KafkaSettings, temper: str = "steady") -> AsyncIterator[Lane]:
+    """Start a lane process whose operations port answers; what is still running at the end is killed."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("WIRE_")}
+    environment |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "tests.platform.lane_process", temper), stderr=PIPE, env=environment
+    )
+    log: list[str] = []
+    reading = asyncio.create_task(read(child, log))
+    try:
+        yield Lane(child, await wait_until(lambda: address(log), WITHIN), log)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+        await reading
+
+
+async def read(child: Process, log: list[str]) -> None:
+    assert child.stderr is not None
+    while line := await child.stderr.readline():
+        log.append(line.decode())
+
+
+def address(log: Iterable[str]) -> str:
+    """Where the process says that it listens; empty until it has."""
+    for line in log:
+        if '"http.listening"' in line:
+            return f"http://127.0.0.1:{json.loads(line)['port']}"
+    return ""
+
+
+async def file(kafka: KafkaSettings, values: Sequence[bytes | None], key: str | None = None) -> None:
+    """Publish values in order, spread over twenty keys unless one is given."""
+    records = [Outgoing(Topic.RECEIVED, key or f"story-{n % 20}", value) for n, value in enumerate(values)]
+    async with Publisher(kafka) as publisher:
+        await publisher.publish_all(records)
+
+
+def stories(count: int, **extra: Any) -> list[bytes]:
+    return [json.dumps({"n": n} | extra).encode() for n in range(count)]
+
+
+async def output(kafka: KafkaSettings) -> list[Any]:
+    return await contents(kafka, Topic.INBOX)
+
+
+async def contents(kafka: KafkaSettings, topic: Topic) -> list[Any]:
+    """All that is in a topic now, as aiokafka's records."""
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        full_name = name(topic, kafka.topic_prefix)
+        cluster = await consumer._client.fetch_all_metadata()
+        places = [TopicPartition(full_name, number) for number in cluster.partitions_for_topic(full_name)]
+        left = {place: end for place, end in (await consumer.end_offsets(places)).items() if end}
+        consumer.assign(list(left))
+        found: list[Any] = []
+        while left:
+            for place, records in (await consumer.getmany(timeout_ms=200)).items():
+                found.extend(records)
+                if records[-1].offset + 1 >= left.get(place, 0):
+                    left.pop(place, None)
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def came_out(kafka: KafkaSettings, values: Iterable[bytes]) -> bool:
+    return {record.value for record in await output(kafka)} >= set(values)
+
+
+async def everything_is_committed(kafka: KafkaSettings, count: int) -> bool:
+    offsets = await committed(kafka, GROUP, Topic.RECEIVED, range(PARTITIONS))
+    return sum(offset or 0 for offset in offsets.values()) == count
+
+
+def in_order(records: Iterable[Any]) -> bool:
+    """Whether, for each key, values first appear in the order in which they were filed; repeats do not count."""
+    first: dict[bytes, list[int]] = {}
+    for record in records:
+        seen = first.setdefault(record.key, [])
+        n = json.loads(record.value)["n"]
+        if n not in seen:
+            seen.append(n)
+    return all(seen == sorted(seen) for seen in first.values())
+
+
+async def test_records_pass_in_order_with_their_outputs(kafka: KafkaSettings) -> None:
+    """Each record's output is there once, per key in order, in the key's own partition; then the offsets pass."""
+    values = stories(400)
+    await file(kafka, values)
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, len(values)), WITHIN, every=0.2)
+    records = await output(kafka)
+    assert sorted(record.value for record in records) == sorted(values)
+    assert in_order(records)
+    assert all(record.partition == partition_of(record.key.decode(), PARTITIONS) for record in records)
+
+
+async def test_a_killed_process_loses_nothing(kafka: KafkaSettings) -> None:
+    """kill -9 in the middle of the work; the next one goes on within the same membership, in order."""
+    values = stories(6000)
+    await file(kafka, values)
+    async with lane(kafka) as first:
+        await wait_until(lambda: output(kafka), WITHIN)
+        first.child.kill()
+        await first.ended()
+    assert not await came_out(kafka, values), "it was done before it was killed"
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, len(values)), WITHIN, every=0.2)
+    records = await output(kafka)
+    assert {record.value for record in records} == set(values)
+    assert in_order(records)
+
+
+async def test_a_broken_handler_stops_the_process_and_skips_nothing(kafka: KafkaSettings) -> None:
+    """Exit 70 at the record in trouble, whose offset does not pass; once the handler is mended it comes out."""
+    values = [*stories(10), *stories(1, bang=True), *stories(10, late=True)]
+    await file(kafka, values, key="one-story")
+    async with lane(kafka, "fragile") as fragile:
+        assert await fragile.ended() == FAIL_STOP
+    assert any("the handler broke" in line for line in fragile.log)
+    assert not await came_out(kafka, values[10:11])
+    async with lane(kafka):
+        await wait_until(lambda: came_out(kafka, values), WITHIN, every=0.2)
+
+
+async def test_a_handler_that_never_ends_stops_the_process(kafka: KafkaSettings) -> None:
+    """A stuck record must not hold up a partition in silence: its time is limited (2 s here)."""
+    await file(kafka, stories(1, stuck=True))
+    async with lane(kafka, "fragile") as fragile:
+        assert await fragile.ended() == FAIL_STOP
+    assert await everything_is_committed(kafka, 0)
+
+
+async def test_poison_is_parked_and_passes(kafka: KafkaSettings) -> None:
+    """What is no JSON, a tombstone included, goes to the dead letters as it came; what stands behind it comes out."""
+    values = stories(5)
+    await file(kafka, [b"\xff not JSON", None, *values], key="one-story")
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, len(values) + 2), WITHIN, every=0.2)
+    parked = await contents(kafka, Topic.DEAD_ENRICH)
+    assert [record.value for record in parked] == [b"\xff not JSON", None]
+    assert dict(parked[0].headers)["dlq-error"] == b"Undecodable"
+    assert [record.value for record in await output(kafka)] == values
+
+
+async def test_a_stop_signal_ends_it_with_nothing_left_over(kafka: KafkaSettings) -> None:
+    """SIGTERM under load: exit 0, and what has come out is committed, so that the next one repeats nothing."""
+    values = stories(6000)
+    await file(kafka, values)
+    async with lane(kafka) as first:
+        await wait_until(lambda: output(kafka), WITHIN)
+        first.child.terminate()
+        assert await first.ended() == 0
+    assert not await came_out(kafka, values), "it was done before it was stopped"
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, len(values)), WITHIN, every=0.2)
+    assert sorted(record.value for record in await output(kafka)) == sorted(values)
+
+
+async def test_it_refuses_to_start_without_committed_offsets(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """Beginning anywhere by itself could send a month again: exit 3 and a sentence with the way out."""
+    kafka = settings(kafka_bootstrap, topic_prefix)
+    await make_topics(kafka, {Topic.RECEIVED: PARTITIONS})
+    async with lane(kafka) as refused:
+        assert await refused.ended() == MISCONFIGURED
+    assert f"--adopt {GROUP}=start" in refused.log[-1]
+
+
+async def test_it_refuses_to_start_without_its_topic(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """A topic that comes later would be missed until the next restart."""
+    async with lane(settings(kafka_bootstrap, topic_prefix)) as refused:
+        assert await refused.ended() == MISCONFIGURED
+    assert "deploy.provision" in refused.log[-1]
+
+
+async def test_it_answers_for_operations_while_it_works(kafka: KafkaSettings) -> None:
+    """One process, one loop: ready once it has partitions, counting what it has done."""
+    await file(kafka, stories(3))
+    async with lane(kafka) as working, httpx2.AsyncClient(base_url=working.ops, timeout=WITHIN) as client:
+        await wait_until(lambda: is_ready(client), WITHIN)
+        await wait_until(lambda: everything_is_committed(kafka, 3), WITHIN, every=0.2)
+        metrics = (await client.get("/metrics")).text
+    assert f'wire_records_consumed_total{{group="{GROUP}",topic="{Topic.RECEIVED}"}} 3.0' in metrics
+
+
+async def is_ready(client: httpx2.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
