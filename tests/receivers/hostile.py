@@ -71,6 +71,13 @@ async def informational_flood(peer: Peer) -> None:
     await _flood(peer, b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 64)
 
 
+async def informational_burst(peer: Peer) -> None:
+    """Send thousands of interim answers in one piece, then nothing."""
+    await peer.request()
+    await peer.say(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9000)
+    await peer.until_gone()
+
+
 def huge_body(size: int = 10 * GIB, chunked: bool = False) -> Script:
     """Send a body of many gigabytes as fast as it is taken."""
     block = b"0" * 65536
@@ -163,6 +170,14 @@ async def answering_unasked(peer: Peer) -> None:
         await peer.say(answer(200, b"mine"))
         await asyncio.sleep(0.05)
         await peer.say(answer(410, b"forged"))
+
+
+async def muttering(peer: Peer) -> None:
+    """Answer, and a moment later, while nothing is asked, begin another answer."""
+    while await peer.request():
+        await peer.say(answer(200, b"mine"))
+        await asyncio.sleep(0.05)
+        await peer.say(b"HTTP/1.1 410 G")
 
 
 def stale_after(answers: int, then: Callable[[Peer], None] = lambda _: None) -> Script:

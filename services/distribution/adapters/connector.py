@@ -35,6 +35,7 @@ class WatchedProtocol(ResponseHandler):
     """aiohttp's side of one connection, with a limit on what a receiver may send before its answer begins."""
 
     HEAD_LIMIT = 64 * 1024
+    HEAD_STEP = 4 * 1024  # what is parsed before the limits are looked at: a read may hold 9,000 interim answers
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,21 +59,34 @@ class WatchedProtocol(ResponseHandler):
             self._drop()
             return
         exchange.heard(len(data))
-        super().data_received(data)
-        if not exchange.head_read and exchange.received > self.HEAD_LIMIT:
-            self.set_exception(HeadTooLongError("the head of the answer does not end"))
-            self._drop()
+        start = 0
+        while not exchange.head_read and start < len(data):
+            super().data_received(data[start : start + self.HEAD_STEP])
+            start += self.HEAD_STEP
+            if self.exception() is not None:
+                return
+            if self._is_endless(exchange):
+                self.set_exception(HeadTooLongError("the head of the answer does not end"))
+                self._drop()
+                return
+        if start < len(data):
+            super().data_received(data[start:])
+
+    def _is_endless(self, exchange: Exchange) -> bool:
+        return exchange.received > self.HEAD_LIMIT and not exchange.head_read
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         message, payload = data
         exchange = self.exchange
-        if exchange is not None and (message.code >= 200 or message.code == 101):
-            if exchange.head_read:
-                self.force_close()  # a second answer to one request
-                return
+        assert exchange is not None
+        if message.code < 200 and message.code != 101:
+            return  # nobody waits for an interim answer, so none is queued
+        if exchange.head_read:
+            self.force_close()  # a second answer to one request
+        else:
             exchange.head_read = True
             payload.on_eof(exchange.answered_whole)
-        super().feed_data(data, size)
+            super().feed_data(data, size)
 
     def close(self) -> None:
         """Drop the connection at once: closing politely would wait, here and in the kernel, for who never reads."""
