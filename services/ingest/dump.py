@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.ingest.cleaning import BIDI_CONTROLS_REMOVED, forbidden_character, one_line, without_bidi_controls
-from services.ingest.dump_block import Block, continues, find_block
+from services.ingest.dump_block import Block, find_block, wrapped_paragraphs
 from services.ingest.dump_byline import is_meta
 from services.ingest.dump_head import Head, read_head
 from services.ingest.dump_lines import Line, line_of
@@ -36,8 +36,10 @@ def parse(body: bytes) -> Parsed:
     UTF-8, with or without byte order mark, any line ends. The text/plain body is exactly this: the non-blank lines of
     the body's block, in order, each without spaces at its ends, furniture lines left out, joined by one blank line
     (`\\n\\n`); the lines of a paragraph broken at a fixed width (45 to 100 characters) are joined by one space. No
-    character is changed or normalised. `contentCreated` and `versionCreated` are the page's own date, at midnight UTC
-    if it gives no time with a zone; both are absent if the page has no full date.
+    character is changed or normalised but for what a label tells: bidi controls and markup are taken out first.
+
+    `contentCreated` and `versionCreated` are the page's own date, at midnight UTC if it gives no time with a zone;
+    both are absent if the page has no full date.
 
     Raises Unparsable (with the line, counted from 1) or TooLarge.
     """
@@ -103,13 +105,13 @@ def _no_story(lines: Sequence[Line], block: Block | None) -> FieldError:
 
 def _paragraphs(lines: Sequence[Line], block: Block, head: Head) -> list[str]:
     start, stop = _text_bounds(lines, block, head)
-    kept = [line for line in lines[start:stop] if not line.is_furniture]
+    joined = {index for first, last in wrapped_paragraphs(lines) for index in range(max(first, start) + 1, last + 1)}
     paragraphs: list[str] = []
-    for index, line in enumerate(kept):
-        if index and continues(kept[index - 1], line):
-            paragraphs[-1] += " " + line.text
-        else:
-            paragraphs.append(line.text)
+    for index in range(start, stop):
+        if index in joined:
+            paragraphs[-1] += " " + lines[index].text
+        elif not lines[index].is_furniture:
+            paragraphs.append(lines[index].text)
     return paragraphs
 
 

@@ -6,6 +6,7 @@ Each line is scored by how much it reads like a paragraph, and the contiguous ru
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from services.ingest.dump_byline import is_meta
@@ -18,6 +19,7 @@ _UNMARKED_SHARE: Final = 0.6
 _SHORT, _SHORT_BULLET, _FURNITURE = -6.0, -9.0, -25.0
 _AFTER_END_SHARE: Final = 0.1  # what comes after "Comments" or "About us" must be ten times as much to be the story
 _WRAP_FROM, _WRAP_TO, _WRAP_WORDS = 45, 100, 6  # length of a line that a program broke, not an author
+_WRAP_EVEN: Final = 0.65  # shortest line of such a paragraph, as a share of its longest; the last one aside
 _HEAD_LINES: Final = 5
 
 
@@ -52,7 +54,7 @@ def _scores(lines: Sequence[Line]) -> list[float]:
     for index in range(1, len(lines)):
         if lines[index].is_stop and lines[index - 1].is_stop:
             scores[index] = 0.0  # a row of buttons is one thing in the way, not five
-    for first, last in _wrapped(lines):
+    for first, last in wrapped_paragraphs(lines):
         for index in range(first, last + 1):
             scores[index] = float(min(lines[index].words, _MOST_WORDS))
     return scores
@@ -68,22 +70,35 @@ def _score(line: Line) -> float:
     return _SHORT_BULLET if line.is_bullet else _SHORT
 
 
-def _wrapped(lines: Sequence[Line]) -> Iterator[tuple[int, int]]:
-    """First and last index of each paragraph that stands on several lines of a fixed width and ends as a sentence."""
+def wrapped_paragraphs(lines: Sequence[Line]) -> Iterator[tuple[int, int]]:
+    """First and last index of each paragraph that a program broke at a fixed width.
+
+    Its lines follow one another without a blank, are about equally long, end as a sentence, and at least one goes on
+    in the middle of a sentence. A headline right above its text does not: what follows it begins with a capital.
+    """
     first = 0
     for index, line in enumerate(lines):
-        if index + 1 < len(lines) and continues(line, lines[index + 1]):
+        if index + 1 < len(lines) and _may_continue(line, lines[index + 1]):
             continue
-        if index > first and line.is_sentence:
+        if _is_wrapped(lines[first : index + 1]):
             yield first, index
         first = index + 1
 
 
-def continues(line: Line, after: Line) -> bool:
-    """Whether `line` was broken for its width and goes on in `after`."""
+def _may_continue(line: Line, after: Line) -> bool:
     fits = _WRAP_FROM <= len(line.text) <= _WRAP_TO and line.words >= _WRAP_WORDS and len(after.text) <= _WRAP_TO
     goes_on = not after.after_blank and not after.is_bullet and not after.is_furniture
     return fits and goes_on and not line.is_furniture and not line.is_bullet
+
+
+def _is_wrapped(run: Sequence[Line]) -> bool:
+    if len(run) < 2 or not run[-1].is_sentence:
+        return False
+    widths = [len(line.text) for line in run[:-1]]
+    starts = [after.text[:1] for line, after in pairwise(run) if not line.is_sentence]
+    uncased = [start for start in starts if start.isalpha() and start.lower() == start.upper()]
+    goes_on = any(start.islower() for start in starts) or len(uncased) >= 2
+    return goes_on and min(widths) >= _WRAP_EVEN * max(widths)
 
 
 def _runs(lines: Sequence[Line], scores: Sequence[float]) -> Iterator[tuple[int, int, float, float]]:

@@ -24,7 +24,9 @@ _STOP_STARTS: Final = re.compile(
     r"|यह भी पढ़ें|اقرأ أيضا|اقرأ أيضًا|相关阅读|责任编辑|版权所有)",
     re.I,
 )
-_ENDS_COUNTED: Final = re.compile(r"(?:\d+ )?(?:comments?|replies|responses?)(?: \d+)?(?: (?:on|to) .{0,200})?", re.I)
+_COUNTED: Final = re.compile(
+    r"\d+ (?:comments?|replies|responses)(?: (?:on|to) .{0,200})?|(?:comments?|replies|responses) ?\(?\d*\)?", re.I
+)
 
 _STOP_WORDS: Final = 30  # a longer line is copy, however it starts
 _LOOKED_AT: Final = 240
@@ -65,9 +67,14 @@ def line_of(number: int, raw: str, after_blank: bool) -> Line:
         is_bullet=is_bullet,
         interrupts=short in INTERRUPTIONS,
         is_stop=words == 0 or short in BUTTONS or (words <= _STOP_WORDS and bool(_STOP_STARTS.match(spaced))),
-        is_end=not is_bullet and words <= 12 and (short in SIGNPOSTS or bool(_ENDS_COUNTED.fullmatch(spaced))),
+        is_end=not is_bullet and words <= 12 and (short in SIGNPOSTS or bool(_COUNTED.fullmatch(spaced))),
         after_blank=after_blank,
     )
+
+
+def without_bullet(text: str) -> str:
+    """`text` less the bullet at its start."""
+    return text.lstrip("".join(_BULLETS) + " \t")
 
 
 def word_count(text: str) -> int:

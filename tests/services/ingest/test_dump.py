@@ -68,6 +68,61 @@ def test_the_foot_of_the_page_does_not_outweigh_a_short_story() -> None:
     assert body(story) == PARAGRAPH
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "By popular demand the ferry returns to Calder",
+        "Home Secretary resigns over a lost letter",
+        "Home prices fall for a third month in Orrin",
+        "Comments on budget anger the minister again",
+        "Von der Leyen warns of a hard winter",
+        "Minister quits, says newspaper editor",
+        "Share of wind power passes a half for the first time",
+    ],
+)
+def test_headlines_that_look_like_furniture_are_headlines(title: str) -> None:
+    """The words that open a byline, a breadcrumb or a button open headlines too."""
+    assert headline(parsed(f"{FURNITURE}Home > World\n{title}\n{PARAGRAPH}\n{PARAGRAPH}")) == title
+
+
+@pytest.mark.parametrize(
+    ("line", "author"),
+    [
+        ("By Ann Lee", "Ann Lee"),
+        ("BY ANN LEE AND BO OKORO", "ANN LEE AND BO OKORO"),
+        ("Posted by Ann Lee on July 6, 2021", "Ann Lee"),
+        ("By Ann Lee | July 6, 2021", "Ann Lee"),
+        ("Von Anna van Berg", "Anna van Berg"),
+        ("Daily Example by Ann Lee", "Ann Lee"),
+        ("Ann Lee, science correspondent", "Ann Lee"),
+        ("作者：林溪", "林溪"),
+        ("Автор: Анна Ли", "Анна Ли"),
+    ],
+)
+def test_bylines_of_many_forms_name_the_author(line: str, author: str) -> None:
+    """Only the name is kept."""
+    assert parsed(f"{FURNITURE}Council meets in vain again\n{line}\n{PARAGRAPH}").story["by"] == author
+
+
+def test_a_headline_right_above_its_text_is_not_taken_for_a_broken_line() -> None:
+    """Both are about as long as a line of a fixed width, but the text begins with a capital."""
+    first = "The Sarn viaduct is closed to lorries from Sunday, the ministry said on Friday."
+    story = parsed(
+        f"{FURNITURE}Sarn viaduct closed to all lorries after divers found cracks\n{first}\n{PARAGRAPH}\nShare"
+    )
+    assert headline(story) == "Sarn viaduct closed to all lorries after divers found cracks"
+    assert body(story) == f"{first}\n\n{PARAGRAPH}"
+
+
+def test_short_paragraphs_on_following_lines_stay_apart() -> None:
+    """A line that ends as a sentence is a paragraph unless its neighbours show that it was broken."""
+    lines = [
+        "The brewery stays closed until the end of next month.",
+        "The owner said that he was sorry about all of it.",
+    ]
+    assert body(parsed(f"Brewery closes for a month\n\n{lines[0]}\n{lines[1]}\n")) == "\n\n".join(lines)
+
+
 def test_a_text_that_hardly_stands_out_is_labelled() -> None:
     """A human should look where most of the page could be the story."""
     about = "\n".join(f"About us\n{PARAGRAPH}" for _ in range(9))
