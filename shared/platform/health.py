@@ -17,7 +17,7 @@ class Health:
         self._failing: Reasons = dict.fromkeys(expected, "starting")
         self._dead: Reasons = {}
         self._watched: dict[str, Callable[[], str]] = {}
-        self._tell()
+        READY.set_function(lambda: float(self.ready()[0]))  # the process has one Health; its last one counts
 
     def set(self, name: str, ok: bool, reason: str = "") -> None:
         """Record a check; `reason` says in words why it fails (no story text, no secret)."""
@@ -25,7 +25,6 @@ class Health:
             self._failing.pop(name, None)
         else:
             self._failing[name] = reason or "not ok"
-        self._tell()
 
     def watch(self, name: str, reason: Callable[[], str]) -> None:
         """Ask `reason` at every look; an empty answer means ok. For facts that age, such as a heartbeat."""
@@ -34,7 +33,6 @@ class Health:
     def condemn(self, name: str, reason: str) -> None:
         """Say that this process cannot recover by itself; whoever runs it should replace it."""
         self._dead[name] = reason
-        self._tell()
 
     def ready(self) -> tuple[bool, Reasons]:
         """Whether work may be sent here, and the failing checks with their reasons."""
@@ -48,6 +46,3 @@ class Health:
     def _asked(self) -> Reasons:
         answers = {name: reason() for name, reason in self._watched.items()}
         return {name: reason for name, reason in answers.items() if reason}
-
-    def _tell(self) -> None:
-        READY.set(0 if self._failing or self._dead else 1)

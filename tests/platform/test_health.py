@@ -54,3 +54,5 @@ def test_the_ready_gauge_follows() -> None:
     assert REGISTRY.get_sample_value("wire_ready") == 0
     health.set("broker", True)
     assert REGISTRY.get_sample_value("wire_ready") == 1
+    health.watch("heartbeat", lambda: "too old")
+    assert REGISTRY.get_sample_value("wire_ready") == 0
