@@ -1,0 +1,1 @@
+"""How do releases reach those who hold a connection open? The stream path of the gateway (design, section 7)."""

@@ -1,0 +1,85 @@
+"""What does the stream need from the rest of the gateway and from the log?"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, Protocol
+
+from services.gateway.stream.positions import Position
+from shared.domain.story import Lane
+from shared.domain.subscription import Filter
+from shared.platform.reading import Since, TopicPartition
+from shared.platform.records import Record
+
+EVERYTHING: Final = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    """The head of a request: query pairs decoded, header names in lower case (of repeated ones the last counts)."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
+
+    def param(self, name: str) -> str | None:
+        """Return the last value of a query parameter, or None."""
+        return next((value for key, value in reversed(self.query) if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who may listen, to what at most, and from where on; the query's own filter narrows `filter` further.
+
+    `start` is that of the subscription: what lies before it is none of this client's, and no gap either.
+    """
+
+    subscriber: str
+    filter: Filter = EVERYTHING
+    start: Mapping[Lane, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A refusal as problem+json (RFC 9457); `more` holds extension members, `headers` go on the response."""
+
+    status: int
+    title: str
+    detail: str = ""
+    type: str = "about:blank"
+    headers: tuple[tuple[str, str], ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+Authorize = Callable[[HeaderView], Grant | Problem]
+"""Judges key or ticket, scope and `subscription`. Must not block; called once for each GET of the stream."""
+
+GapReason = Literal["history", "slow", "epoch"]
+
+
+class Log(Protocol):
+    """Topics that are read to their ends and then followed; `shared.platform.reading.Tail` is one."""
+
+    async def load(self, apply: Callable[[Record], None], since: Since = "beginning") -> None: ...
+
+    async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None: ...
+
+    def positions(self) -> Mapping[TopicPartition, int]: ...
+
+
+class History(Protocol):
+    """The released topics themselves, for what the ring no longer holds. May be slow; never on the hot path."""
+
+    async def earliest(self) -> Position:
+        """The first offsets the log still has."""
+        ...
+
+    async def at(self, when: datetime) -> Position:
+        """The first offsets whose records are not older than `when` (aware)."""
+        ...
+
+    async def read(self, lane: Lane, since: int, until: int) -> Sequence[Record]:
+        """The next records of [since, until), some at a time; empty when there is none left."""
+        ...
