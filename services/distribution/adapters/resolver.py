@@ -3,9 +3,11 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
+from threading import Thread
 from time import perf_counter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType, SocketFactoryType
@@ -14,6 +16,8 @@ from services.distribution.adapters.exchange import current
 from services.distribution.egress import EgressPolicy, UrlRefused, vet_answers
 
 Lookup: TypeAlias = Callable[[str, int], Sequence[str]]
+
+MOST_ADDRESSES: Final = 64  # each is judged on the event loop and tried in turn: no name needs more
 
 
 class AddressRefused(OSError):
@@ -33,19 +37,19 @@ def system_lookup(host: str, port: int) -> list[str]:
 class VettingResolver(AbstractResolver):
     """Resolve names for aiohttp, refusing a name as soon as one of its addresses may not be called.
 
-    `lookup` blocks and runs in threads of this resolver, so that a silent name server holds up nobody's
-    files or locks; one look-up per name at a time, so that a dead name holds one thread however many
-    deliveries wait for it. `budget` is in seconds.
+    `lookup` blocks and runs in threads of its own, at most `at_once` of them: a silent name server holds up
+    nobody's files or locks, nor the end of the process. One look-up per name at a time, so that a dead name
+    holds one thread however many deliveries wait for it. `budget` is in seconds.
     """
 
     def __init__(
-        self, policy: EgressPolicy, lookup: Lookup = system_lookup, budget: float = 5.0, threads: int = 64
+        self, policy: EgressPolicy, lookup: Lookup = system_lookup, budget: float = 5.0, at_once: int = 64
     ) -> None:
         self._policy = policy
         self._lookup = lookup
         self._budget = budget
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
-        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+        self._slots = asyncio.Semaphore(at_once)
+        self._under_way: dict[tuple[str, int], asyncio.Task[Sequence[str]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -63,34 +67,58 @@ class VettingResolver(AbstractResolver):
         return [_result(host, address, port) for address in vetted]
 
     async def close(self) -> None:
-        """Forget what is under way; a thread that waits for a name server ends when that gives up."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Forget what is under way; nobody waits for threads that wait for a name server."""
+        for task in self._under_way.values():
+            task.cancel()
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        under_way = self._look_up_once(host, port)
         try:
             async with asyncio.timeout(self._budget):
-                addresses = await asyncio.shield(self._look_up_once(host, port))
+                await asyncio.wait({under_way})
         except TimeoutError as late:
             raise NameUnresolved(f"no answer within {self._budget:g} s") from late
+        if under_way.cancelled():
+            raise NameUnresolved("the resolver was closed")
+        try:
+            addresses = under_way.result()
         except (OSError, UnicodeError) as unknown:
             raise NameUnresolved("the name has no address") from unknown
-        if not addresses:
-            raise NameUnresolved("the name has no address")
+        if not 0 < len(addresses) <= MOST_ADDRESSES:
+            raise NameUnresolved(f"the name has {len(addresses)} addresses")
         return addresses
 
-    def _look_up_once(self, host: str, port: int) -> asyncio.Future[Sequence[str]]:
+    def _look_up_once(self, host: str, port: int) -> asyncio.Task[Sequence[str]]:
         name = (host, port)
         under_way = self._under_way.get(name)
         if under_way is None:
-            loop = asyncio.get_running_loop()
-            under_way = self._under_way[name] = loop.run_in_executor(self._threads, self._lookup, host, port)
+            under_way = self._under_way[name] = asyncio.create_task(self._look_up(host, port))
             under_way.add_done_callback(lambda done: self._forget(name, done))
         return under_way
 
-    def _forget(self, name: tuple[str, int], done: asyncio.Future[Sequence[str]]) -> None:
+    async def _look_up(self, host: str, port: int) -> Sequence[str]:
+        async with self._slots:
+            return await _in_thread(partial(self._lookup, host, port))
+
+    def _forget(self, name: tuple[str, int], done: asyncio.Task[Sequence[str]]) -> None:
         del self._under_way[name]
         if not done.cancelled():
             done.exception()  # looked at, for the case that every waiter has gone
+
+
+async def _in_thread(call: Callable[[], Sequence[str]]) -> Sequence[str]:
+    """Run a blocking call in a thread that a stopping process does not wait for, as it would for an executor's."""
+    promise: Future[Sequence[str]] = Future()
+    promise.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            promise.set_result(call())
+        except Exception as error:  # noqa: BLE001 - handed to whoever awaits
+            promise.set_exception(error)
+
+    Thread(target=run, name="resolve", daemon=True).start()
+    return await asyncio.wrap_future(promise)
 
 
 def vetted_sockets(policy: EgressPolicy) -> SocketFactoryType:

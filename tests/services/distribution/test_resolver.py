@@ -1,7 +1,10 @@
 """Which addresses the resolver and the socket guard let through."""
 
+import asyncio
 import socket
+import threading
 from collections.abc import Iterator, Sequence
+from threading import Event
 
 import pytest
 from aiohttp import ClientConnectorError, ClientSession
@@ -98,6 +101,32 @@ async def test_a_name_that_cannot_be_resolved_says_so(error: Exception) -> None:
     with pytest.raises(NameUnresolved, match="no address"):
         await resolver.resolve("hooks.example.com", 443)
     await resolver.close()
+
+
+@pytest.mark.usefixtures("exchange")
+@pytest.mark.parametrize("count", [0, 65, 4000])
+async def test_a_name_with_no_address_or_a_crowd_of_them_is_not_called(count: int) -> None:
+    """Judging and trying thousands of addresses is work that a stranger's name server would set us."""
+    resolver = VettingResolver(EgressPolicy(), lambda host, port: [PUBLIC] * count)
+    with pytest.raises(NameUnresolved, match=f"has {count} addresses"):
+        await resolver.resolve("hooks.example.com", 443)
+    await resolver.close()
+
+
+async def test_a_lookup_that_hangs_outlives_nothing(exchange: Exchange) -> None:
+    """The waiting ends with the budget and the closing with the waiting, though the thread is still stuck."""
+    go = Event()
+    resolver = VettingResolver(EgressPolicy(), lambda host, port: [PUBLIC] if go.wait(30) else [], budget=0.05)
+    with pytest.raises(NameUnresolved, match=r"no answer within 0\.05 s"):
+        await resolver.resolve("hooks.example.com", 443)
+    stuck = [thread for thread in threading.enumerate() if thread.name == "resolve"]
+    [closed, _] = await asyncio.gather(
+        resolver.resolve("hooks.example.com", 443), resolver.close(), return_exceptions=True
+    )
+    assert str(closed) == "the resolver was closed"
+    assert [thread.daemon for thread in stuck] == [True]
+    go.set()
+    stuck[0].join(5)
 
 
 def test_the_system_knows_this_machine() -> None:
