@@ -180,7 +180,7 @@ class Publisher:
                 headers=list(record.headers),
             )
         except KafkaError as error:
-            if isinstance(error, ProducerClosed) or producer._sender.sender_task.done():
+            if _is_spent(producer):
                 self._replace(producer, error)
             raise
         future.add_done_callback(partial(self._seen, record.topic, sent))
@@ -258,6 +258,12 @@ async def _abandon(producer: Any) -> None:
     if sender is not None:
         sender.cancel()
         await asyncio.wait({sender}, timeout=1)
+
+
+def _is_spent(producer: Any) -> bool:
+    """Whether the producer will send nothing more, whatever it is given."""
+    accumulator, sender = producer._message_accumulator, producer._sender.sender_task
+    return bool(producer._closed or accumulator._exception is not None or sender.done())
 
 
 def _appended(topic: Topic, answer: Any) -> Appended:

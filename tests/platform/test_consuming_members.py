@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from deploy.local.kafka import LocalKafka
 from shared.platform import consuming
@@ -121,6 +122,20 @@ class TestTwoMembers:
                 enough.set()
                 await wait_until(lambda: len(set(desk.effects)) == len(published), 15)
         assert sorted(desk.effects) == sorted(published)
+
+    async def test_two_processes_under_one_member_id_do_not_go_on_side_by_side(self, kafka: KafkaSettings) -> None:
+        """The group fences the older one, and its loop ends with an error for the supervisor to see."""
+        await lanes(kafka)
+        older, newer = Desk(), Desk()
+        async with running(kafka, SOURCES, handle=older.handle, park=older.park) as loop:
+            await feed(kafka, "before")
+            await wait_until(lambda: len(older.effects) == 2 * PARTITIONS, 15)
+            async with running(kafka, SOURCES, handle=newer.handle, park=newer.park):
+                with pytest.raises(KafkaError):
+                    await asyncio.wait_for(loop.task, 15)
+                await feed(kafka, "after")
+                await wait_until(lambda: len(newer.effects) == 2 * PARTITIONS, 15)
+        assert not any(value.startswith("after") for value in older.effects)
 
 
 class TestOwnership:
