@@ -24,7 +24,15 @@ KNOWN: tuple[str, ...] = (
 
 # Read by the tests, the `wire` command and the local runner; a service that inherits them ignores them.
 ELSEWHERE: tuple[str, ...] = (
+    "WIRE_DATA",
+    "WIRE_DEMO_PORT",
+    "WIRE_DISTRIBUTION_OPS_PORT",
+    "WIRE_ENRICH_FLASH_OPS_PORT",
+    "WIRE_ENRICH_OPS_PORT",
+    "WIRE_KAFKA_PORT",
     "WIRE_KEY",
+    "WIRE_MODERATION_OPS_PORT",
+    "WIRE_REDIS_PORT",
     "WIRE_REQUIRE_BROKER",
     "WIRE_SHARED",
     "WIRE_TEST_KAFKA",
