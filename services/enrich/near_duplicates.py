@@ -18,8 +18,8 @@ _READ_CHARS = 262_144
 _SHINGLE_WORDS = 3
 _SAMPLED_IN = 8
 _LEAST_SHARED = 3
+# Jaccard of 0.35 or more, the other sign measured, implies a containment of 0.52: one bound decides.
 _LEAST_CONTAINMENT = 0.5
-_LEAST_JACCARD = 0.35
 # Boilerplate stands in thousands of stories: the newest few of them are enough to compare with.
 _MOST_STORIES_A_KEY = 64
 _WORD = re.compile(r"\w+")
@@ -105,7 +105,7 @@ class DuplicateIndex:
     ) -> Match | None:
         """Give the story that holds, or is held in, most of the text with these keys; `leave_out` is the story itself.
 
-        At least three shared keys and containment of a half or Jaccard of 0.35; of equal matches the older story.
+        At least three shared keys and half of the shorter text; of equal matches the older story.
         """
         exact = self._exact(text_hash, leave_out)
         if exact is not None:
@@ -118,9 +118,8 @@ class DuplicateIndex:
         )
 
     def _counts(self, match: Match) -> bool:
-        if match.shared < _LEAST_SHARED or self._is_stale(self._entries[match.story_id]):
-            return False
-        return match.containment >= _LEAST_CONTAINMENT or match.jaccard >= _LEAST_JACCARD
+        enough = match.shared >= _LEAST_SHARED and match.containment >= _LEAST_CONTAINMENT
+        return enough and not self._is_stale(self._entries[match.story_id])
 
     def _exact(self, text_hash: str | None, leave_out: str | None) -> _Entry | None:
         known = self._stories_of.get(text_hash, ()) if text_hash is not None else ()

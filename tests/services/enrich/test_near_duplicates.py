@@ -135,6 +135,28 @@ def test_a_late_record_does_not_bring_the_past_back() -> None:
     index.add("new", shingle_keys(text(story(2))), NOON)
     index.add("late", shingle_keys(text(ORIGINAL)), NOON - timedelta(days=8))
     assert index.lookup(shingle_keys(text(ORIGINAL))) is None
+    assert len(index) == 1
+
+
+def test_what_grew_old_behind_a_younger_story_is_not_found() -> None:
+    """Eviction goes by order of arrival; what it has not reached yet is past its time all the same."""
+    index = DuplicateIndex(window=timedelta(days=7))
+    index.add("front", shingle_keys(text(story(2))), NOON)
+    index.add("behind", shingle_keys(text(ORIGINAL)), NOON - timedelta(days=6), text_hash="of the original")
+    index.add("newest", shingle_keys(text(story(3))), NOON + timedelta(days=3))
+    assert index.lookup(shingle_keys(text(ORIGINAL))) is None
+    assert index.lookup((), text_hash="of the original") is None
+
+
+@pytest.mark.parametrize(
+    ("shared", "known", "asked", "found"), [(5, 10, 10, True), (4, 10, 10, False), (3, 5, 90, True)]
+)
+def test_half_of_the_shorter_text_is_a_copy(shared: int, known: int, asked: int, found: bool) -> None:
+    """A brief inside a long report counts as much as two texts of one length that share half."""
+    index = DuplicateIndex()
+    index.add("known", range(known), NOON)
+    match = index.lookup(range(known - shared, known - shared + asked))
+    assert (match is not None) is found
 
 
 def test_the_size_is_bounded_and_the_oldest_go_first() -> None:

@@ -56,9 +56,9 @@ def test_a_qualifier_decides_between_cities_of_one_name(gazetteer: Gazetteer) ->
     assert not {"FR", PARIS} & found
 
 
-def test_a_country_named_once_does_not_move_a_capital(gazetteer: Gazetteer) -> None:
+def test_a_country_named_often_does_not_move_a_capital(gazetteer: Gazetteer) -> None:
     """The Canadian minister in London is in London, England."""
-    assert "GB" in codes("The Canadian minister arrived in London from Canada.", gazetteer)
+    assert "GB" in codes("Canada’s minister told London that Canada, only Canada and all of Canada agrees.", gazetteer)
 
 
 def test_a_small_city_needs_its_country(gazetteer: Gazetteer) -> None:

@@ -61,9 +61,18 @@ def test_an_unclear_story_has_none(lexicon: TopicLexicon, text: str) -> None:
     assert found_in(lexicon, text) == []
 
 
-def test_one_word_repeated_is_not_a_subject(lexicon: TopicLexicon) -> None:
-    """A band called War makes no conflict."""
-    assert found_in(lexicon, "War played. War sang. War left. War returned. War won.") == []
+def test_two_words_repeated_are_not_a_subject(lexicon: TopicLexicon) -> None:
+    """A band called War with a fan club called Troops makes no conflict."""
+    assert found_in(lexicon, "War played. War sang. War left. War came. Troops sat. Troops ate. Troops slept.") == []
+
+
+def test_a_subject_far_behind_the_first_is_not_told(lexicon: TopicLexicon) -> None:
+    """A minister, a president and an embassy in a war report do not make it a report on politics."""
+    report = "Troops and rebels kept fighting. Artillery and a missile hit the militia, soldiers and an army post. War."
+    politics = "The president, a minister, the embassy and the government said so."
+    tops = [code for code in found_in(lexicon, f"{report} {politics}") if code.endswith("000000")]
+    assert tops == ["medtop:16000000"]
+    assert "medtop:11000000" in found_in(lexicon, f"{politics} The parliament voted.")
 
 
 def test_a_fine_concept_brings_all_its_broader_ones(lexicon: TopicLexicon) -> None:
