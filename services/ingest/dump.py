@@ -116,13 +116,12 @@ def _paragraphs(lines: Sequence[Line], block: Block, head: Head) -> list[str]:
 
 
 def _text_bounds(lines: Sequence[Line], block: Block, head: Head) -> tuple[int, int]:
-    """Where the text begins and ends; in a bare story it is all below the headline but byline and date."""
+    """Where the text begins and ends; in a bare story it is all below headline, byline and date."""
     if not block.plain or len(lines) == 1:
         return block.start, block.stop
-    start = head.headline_index + 1
-    while start < min(block.start, len(lines) - 1) and is_meta(lines[start].text):
-        start += 1
-    return start, block.stop if block.stop > start else len(lines)
+    below = range(head.headline_index + 1, min(block.start, len(lines) - 1))
+    start = max((index for index in below if is_meta(lines[index].text)), default=head.headline_index) + 1
+    return start, len(lines)
 
 
 def _confidence(lines: Sequence[Line], block: Block, head: Head) -> float:

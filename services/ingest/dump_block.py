@@ -44,6 +44,7 @@ def find_block(lines: Sequence[Line]) -> Block | None:
     if best is None:
         return _short_story(lines)
     start, stop, score, _ = best
+    start = _with_short_opening(lines, _after_standfirst(lines, start, stop))
     stop = _with_short_endings(lines, stop)
     everything = sum(score for score in scores if score > 0)
     return Block(start, stop, score, min(1.0, score / everything), _is_plain(lines, start))
@@ -128,14 +129,29 @@ def _best_run(scores: Sequence[float], begin: int, end: int) -> tuple[int, int, 
     return best
 
 
+def _after_standfirst(lines: Sequence[Line], start: int, stop: int) -> int:
+    """Where the text begins if its run took in a standfirst: behind the byline and date that part the two."""
+    meta = [index for index in range(start, min(start + _HEAD_LINES, stop - 1)) if is_meta(lines[index].text)]
+    return meta[-1] + 1 if meta else start
+
+
+def _with_short_opening(lines: Sequence[Line], start: int) -> int:
+    """Take in short sentences right before the run, such as a first quote, if byline or date stand above them."""
+    first = start
+    while first and _is_short_sentence(lines[first - 1]) and not is_meta(lines[first - 1].text):
+        first -= 1
+    return first if first and is_meta(lines[first - 1].text) else start
+
+
 def _with_short_endings(lines: Sequence[Line], stop: int) -> int:
     """Take in short sentences that follow directly, such as a last quote: they score below zero on their own."""
-    while stop < len(lines):
-        line = lines[stop]
-        if line.is_furniture or line.is_bullet or not line.is_sentence or line.words < 2:
-            break
+    while stop < len(lines) and _is_short_sentence(lines[stop]):
         stop += 1
     return stop
+
+
+def _is_short_sentence(line: Line) -> bool:
+    return line.is_sentence and line.words >= 2 and not line.is_furniture and not line.is_bullet
 
 
 def _is_plain(lines: Sequence[Line], start: int) -> bool:

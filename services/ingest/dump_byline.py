@@ -20,7 +20,9 @@ _WITH_JOB: Final = re.compile(
 )
 _SITE_BY: Final = re.compile(r"(?P<site>\S.{0,80}?) by (?P<who>\S.{0,80})", re.I)
 
-_END: Final = re.compile(r"\s*(?:[|•·]|\s[-–—]\s|,? on (?=\w+ \d|\d)|,? (?:published|updated|posted)\b).*", re.I)
+_END: Final = re.compile(
+    r",?\s*(?:[|•·]|\s[-–—]\s|,? on (?=\w+ \d|\d)|, (?=\d|\w+ \d)|,? (?:published|updated|posted)\b).*", re.I
+)
 _MOST_WORDS: Final = 10
 _NAME_WORDS: Final = 4
 _BETWEEN_NAMES: Final = frozenset(("and", "et", "und", "y", "e", "de", "der", "van", "da", "al", "bin"))
@@ -31,7 +33,7 @@ def byline_of(text: str) -> str | None:
 
     "By popular demand the ferry returns" is none: after the mark there must stand a name, not a sentence.
     """
-    text = one_line(text[:300])
+    text = one_line(text[:300]).strip("*_ ")
     for form, is_strict in ((_BY, False), (_LABELLED, False), (_CHINESE, False), (_ROMANCE, True), (_WITH_JOB, True)):
         if found := form.fullmatch(text):
             who = _END.sub("", found["who"])

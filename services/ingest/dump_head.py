@@ -17,7 +17,11 @@ from services.ingest.dump_section import Menu, menu_of, section_named, section_o
 
 _LOOK_ABOVE: Final = 25  # lines above the text in which a headline is looked for
 _HEADLINE_WORDS: Final = (4, 28)
-_RECURS, _BESIDE_META, _FIRST_OF_ALL, _ENDS_AS_SENTENCE = 30, 8, 5, -4
+_RECURS, _BESIDE_META, _ENDS_AS_SENTENCE = 30, 8, -4
+_UNDER_ANOTHER, _STANDFIRST = -2, -5
+_STANDFIRST_WORDS: Final = 12
+_WORDS_THAT_COUNT: Final = 8  # a longer headline is no better; a shorter one may be the site's name
+_CERTAIN_FROM: Final = 9
 _NEAR: Final = 4  # lines around the headline in which byline and date stand
 _LONGEST: Final = 400  # characters of a headline
 
@@ -26,6 +30,7 @@ _CAPTION: Final = re.compile(
 )
 
 _DATELINE: Final = re.compile(r"[^.!?]{3,90}?(?:\s[-–—]{1,2}\s|\s?[—–]\s?)")
+_MARKDOWN_HEADING: Final = re.compile(r"^#{1,6} +(?=\S)")
 _TITLE_MARK: Final = re.compile(r" \| (?=[^|]{2,60}$)")
 
 
@@ -78,7 +83,7 @@ def read_head(lines: Sequence[Line], block: Block) -> Head | None:
     if chosen is None or len(lines[chosen[0]].text) > _LONGEST:
         return None
     index, certain = chosen
-    headline, source = _without_site(lines[index].text)
+    headline, source = _without_site(_MARKDOWN_HEADING.sub("", lines[index].text))
     site, byline = _byline(page, index)
     return Head(
         headline=headline,
@@ -103,17 +108,26 @@ def _headline_index(page: _Page) -> tuple[int, float] | None:
         return None if short is None else (short, 0.5)
     scores = {index: _headline_score(page, index) for index in full}
     best = max(full, key=lambda index: (scores[index], index))
-    return best, 1.0 if scores[best] > 0 else 0.7
+    return best, 1.0 if scores[best] >= _CERTAIN_FROM else 0.7
 
 
 def _headline_score(page: _Page, index: int) -> int:
     line = page.lines[index]
-    score = index - page.block.start + (_FIRST_OF_ALL if index == 0 else 0)
+    score = index - page.block.start + min(line.words, _WORDS_THAT_COUNT) + _rank_below(page, index)
     if page.names[comparable(line.text)] > 1 or _is_start_of_title(line, page.lines[:10]):
         score += _RECURS
     if any(page.is_meta(near) for near in (*page.below(index)[: _NEAR - 1], *page.above(index)[:1])):
         score += _BESIDE_META
     return score + (_ENDS_AS_SENTENCE if line.text.endswith((".", "。", "।")) else 0)
+
+
+def _rank_below(page: _Page, index: int) -> int:
+    """What stands right under a line that may be a headline is rather its standfirst, and surely if it is longer."""
+    line = page.lines[index]
+    over = next(iter(page.above(index)), None)
+    if over is None or over.words < _HEADLINE_WORDS[0] or not _may_be_headline(page, over):
+        return 0
+    return _STANDFIRST if line.words >= max(_STANDFIRST_WORDS, over.words + 1) else _UNDER_ANOTHER
 
 
 def _may_be_headline(page: _Page, line: Line) -> bool:

@@ -45,6 +45,12 @@ def test_a_date_in_the_text_of_a_bare_story_is_not_its_own() -> None:
     assert parsed(f"Mill turns ninety\n\nIt opened on 3 March 1934.\n\n{PARAGRAPH}").published_at is None
 
 
+def test_a_table_at_the_end_of_a_bare_story_is_kept() -> None:
+    """Where nothing but the story was sent, nothing of it is left out."""
+    story = parsed(f"Orrin wins the cup\n\n{PARAGRAPH}\n\nOrrin 3\nSarn 1\n")
+    assert body(story) == f"{PARAGRAPH}\n\nOrrin 3\n\nSarn 1"
+
+
 def test_one_line_is_a_flash() -> None:
     """A flash is its own headline."""
     story = parsed("FLASH - Sarn viaduct closed to lorries")
@@ -66,6 +72,33 @@ def test_the_foot_of_the_page_does_not_outweigh_a_short_story() -> None:
         f"{FURNITURE}Council meets in vain again\n{PARAGRAPH}\nAbout us\n{PARAGRAPH} {PARAGRAPH}\n{PARAGRAPH}"
     )
     assert body(story) == PARAGRAPH
+
+
+@pytest.mark.parametrize("mark", ["", "."])
+def test_a_standfirst_is_neither_headline_nor_text(mark: str) -> None:
+    """It stands between the headline and the byline, with or without a full stop."""
+    standfirst = f"Farmers threaten to go to court before the summer begins, as they were never asked{mark}"
+    story = parsed(
+        f"{FURNITURE}Council raises the river banks\n{standfirst}\nBy Jo Marsh\n2 May 2024\n{PARAGRAPH}\nShare"
+    )
+    assert headline(story) == "Council raises the river banks"
+    assert (story.story["by"], body(story)) == ("Jo Marsh", PARAGRAPH)
+
+
+def test_a_short_quote_below_the_byline_opens_the_text() -> None:
+    """A first sentence of five words is copy, though it scores like furniture."""
+    quote = "“We are done,” said the chair."
+    story = parsed(f"{FURNITURE}Council raises the river banks\nBy Jo Marsh\n2 May 2024\n{quote}\n{PARAGRAPH}\nShare")
+    assert headline(story) == "Council raises the river banks"
+    assert body(story) == f"{quote}\n\n{PARAGRAPH}"
+
+
+def test_the_name_of_the_site_is_no_headline() -> None:
+    """Even a long one, right above the headline of a page without a menu."""
+    story = parsed(
+        f"The Daily News of Orrin\nCouncil raises the river banks after four years\nBy Jo Marsh\n{PARAGRAPH}\nShare"
+    )
+    assert headline(story) == "Council raises the river banks after four years"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +128,7 @@ def test_headlines_that_look_like_furniture_are_headlines(title: str) -> None:
         ("Von Anna van Berg", "Anna van Berg"),
         ("Daily Example by Ann Lee", "Ann Lee"),
         ("Ann Lee, science correspondent", "Ann Lee"),
+        ("*By Ann Lee, 2 May 2024*", "Ann Lee"),
         ("作者：林溪", "林溪"),
         ("Автор: Анна Ли", "Анна Ли"),
     ],
