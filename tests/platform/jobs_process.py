@@ -7,6 +7,7 @@ from functools import partial
 
 from shared.domain.errors import Misconfigured
 from shared.platform.jobs import main, run
+from shared.platform.settings import CommonSettings, load
 
 
 def say(line: str) -> None:
@@ -38,6 +39,7 @@ async def blocked(stop: asyncio.Event) -> None:
 
 
 async def scene(jobs: dict[str, Callable[[asyncio.Event], Awaitable[None]]]) -> None:
+    load(CommonSettings)
     try:
         await run(jobs, grace=0.5)
     finally:

@@ -53,10 +53,10 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane(kafka: KafkaSettings, temper: str = "steady") -> AsyncIterator[Lane]:
+async def lane(kafka: KafkaSettings, temper: str = "steady", instance: str = "0") -> AsyncIterator[Lane]:
     """Start a lane process whose operations port answers; what is still running at the end is killed."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WIRE_")}
-    environment |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix}
+    environment |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix, "WIRE_INSTANCE": instance}
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "tests.platform.lane_process", temper), stderr=PIPE, env=environment
     )
@@ -169,6 +169,20 @@ async def test_a_killed_process_loses_nothing(kafka: KafkaSettings) -> None:
     assert in_order(records)
 
 
+async def test_a_second_process_takes_its_share(kafka: KafkaSettings) -> None:
+    """Partitions move while records are in hand: both work, nothing is lost, order per key stays."""
+    values = stories(8000)
+    async with lane(kafka) as first, ready(first):
+        await file(kafka, values[:4000])
+        async with lane(kafka, instance="1") as second, ready(second) as client:
+            await file(kafka, values[4000:])
+            await wait_until(lambda: everything_is_committed(kafka, len(values)), WITHIN, every=0.2)
+            assert f'wire_records_published_total{{topic="{Topic.INBOX}"}}' in (await client.get("/metrics")).text
+    records = await output(kafka)
+    assert {record.value for record in records} == set(values)
+    assert in_order(records)
+
+
 async def test_a_broken_handler_stops_the_process_and_skips_nothing(kafka: KafkaSettings) -> None:
     """Exit 70 at the record in trouble, whose offset does not pass; once the handler is mended it comes out."""
     values = [*stories(10), *stories(1, bang=True), *stories(10, late=True)]
@@ -234,11 +248,18 @@ async def test_it_refuses_to_start_without_its_topic(kafka_bootstrap: str, topic
 async def test_it_answers_for_operations_while_it_works(kafka: KafkaSettings) -> None:
     """One process, one loop: ready once it has partitions, counting what it has done."""
     await file(kafka, stories(3))
-    async with lane(kafka) as working, httpx2.AsyncClient(base_url=working.ops, timeout=WITHIN) as client:
-        await wait_until(lambda: is_ready(client), WITHIN)
+    async with lane(kafka) as working, ready(working) as client:
         await wait_until(lambda: everything_is_committed(kafka, 3), WITHIN, every=0.2)
         metrics = (await client.get("/metrics")).text
     assert f'wire_records_consumed_total{{group="{GROUP}",topic="{Topic.RECEIVED}"}} 3.0' in metrics
+
+
+@asynccontextmanager
+async def ready(working: Lane) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the lane's operations port, once the lane has its partitions."""
+    async with httpx2.AsyncClient(base_url=working.ops, timeout=WITHIN) as client:
+        await wait_until(lambda: is_ready(client), WITHIN)
+        yield client
 
 
 async def is_ready(client: httpx2.AsyncClient) -> bool:

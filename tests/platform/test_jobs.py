@@ -1,6 +1,7 @@
 """Does a process stop as asked, fail loudly, and never linger? Real processes, real signals."""
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -17,10 +18,13 @@ PATIENCE = 20
 
 
 @asynccontextmanager
-async def process(scene: str) -> AsyncIterator[Process]:
+async def process(scene: str, **environment: str) -> AsyncIterator[Process]:
     """One scene of `jobs_process`, warnings as errors; killed if the test leaves it running."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", "-m", "tests.platform.jobs_process", scene, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-W", "error", "-m", "tests.platform.jobs_process", scene),
+        stdout=PIPE,
+        stderr=PIPE,
+        env=os.environ | environment,
     )
     try:
         yield child
@@ -74,6 +78,14 @@ async def test_a_misconfigured_job_says_its_sentence_and_exits_with_its_own_code
     assert err.splitlines()[-1] == "Set the wire up first."
     assert "stack" not in err
     assert "finished what was in hand" in out
+
+
+async def test_an_unknown_variable_stops_the_start() -> None:
+    """Nothing has been opened by then; the sentence on stderr names the variable that was probably meant."""
+    async with process("steady", WIRE_KAFAK="127.0.0.1:9092") as child:
+        code, out, err = await ended(child)
+    assert (code, out) == (MISCONFIGURED, "")
+    assert err == "WIRE_KAFAK is not a setting of Slugline; the nearest one is WIRE_KAFKA.\n"
 
 
 async def test_a_job_that_does_not_hear_is_ended_by_the_watchdog() -> None:
