@@ -23,7 +23,7 @@ _YEARS: Final = frozenset(("year", "years", "yr", "yrs"))
 _SHORTER: Final = frozenset(("month", "months", "week", "weeks", "day", "days"))
 _OLD: Final = frozenset(("old", "olds", "old's"))
 
-BEFORE: Final = 5
+BEFORE: Final = 6
 AFTER: Final = 3
 """How many words a person word may stand before or behind an age, in the same sentence."""
 
@@ -129,9 +129,10 @@ class Minors:
             return at + 2 if young and self._is_a_person(text, at, at + 2) else None
         if age >= self._under:
             return None
-        if self._follows_age_word(text, at):
-            named = self._follows_name(text, at - 1) and unit not in _YEARS
-            return at if named or self._has_person(text, at, at) else None
+        aged = self._age_word(text, at)
+        if aged is not None:
+            named = self._follows_name(text, aged) and unit not in _YEARS
+            return at if named or self._has_person(text, aged, at) else None
         return at if self._is_apposition(text, at) else None
 
     def _is_a_person(self, text: Passage, first: int, last: int) -> bool:
@@ -143,12 +144,12 @@ class Minors:
         return any(text.word(at) in self._persons and _in_one_sentence(text, at, first) for at in around)
 
     @staticmethod
-    def _follows_age_word(text: Passage, at: int) -> bool:
-        """Tell whether the number stands as in "aged 15", "age 15", "at the age of just 15"."""
+    def _age_word(text: Passage, at: int) -> int | None:
+        """Return where "aged" or "age" stands before the number, as in "aged 15", "at the age of just 15"."""
         before = at - 1
         while text.word(before) in {"of", "just", "only"}:
             before -= 1
-        return text.word(before) in {"aged", "age", "ages"} and text.joined(before, at)
+        return before if text.word(before) in {"aged", "age", "ages"} and text.joined(before, at) else None
 
     @staticmethod
     def _follows_name(text: Passage, at: int) -> bool:

@@ -116,7 +116,9 @@ async def test_what_a_crash_left_undone_comes_before_the_storys_next_input() -> 
     with pytest.raises(Crash, match=OUT):
         await (await Process(wire).own()).take(inbox.filing("e1"))
     assert wire.released == []
-    await (await Process(wire).own()).take(inbox.decision("d1", "withhold"))
+    successor = await Process(wire).own()
+    assert [event.release_no for event in wire.released] == [1]
+    await successor.take(inbox.decision("d1", "withhold"))
     assert [event.release_no for event in wire.released] == [1, 2]
 
 
