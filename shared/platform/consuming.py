@@ -22,13 +22,14 @@ from aiokafka.structs import TopicPartition
 from shared.domain.errors import Misconfigured, Unprocessable
 from shared.platform.health import Health
 from shared.platform.intake import Intake, NoCommittedOffset, Share, Source, open_consumer
-from shared.platform.membership import Membership
+from shared.platform.membership import Expelled, Membership
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name
 
 __all__ = [
     "Completion",
+    "Expelled",
     "Handler",
     "Membership",
     "NoCommittedOffset",
@@ -152,7 +153,7 @@ async def consume(
 
     `Unprocessable` parks a record and goes on. Any other error, a failed park included, ends the loop with that error;
     the offset of the record does not pass. Raises NoCommittedOffset, Misconfigured (topics missing or of unequal
-    partition counts), TooManyParked.
+    partition counts), TooManyParked, Expelled.
     """
     if not sources:
         raise ValueError("there is nothing to consume")
@@ -336,8 +337,16 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             follower = await open_consumer(self._kafka, group_id=own)
             self._intakes.append(Intake(self._kafka, source, follower, own, window))
         await _check_partitions(consumer, [name(source.topic, self._kafka.topic_prefix) for source in sources])
-        self._membership.listen_to(consumer)
+        self._membership.listen_to(consumer, self._expelled)
         consumer.subscribe([name(lead.topic, self._kafka.topic_prefix)], listener=self)
+
+    def _expelled(self) -> None:
+        self._fail(
+            Expelled(
+                f"group {self._group} knows member {self._member} no more: another process runs under that id, "
+                "or this one was paused for longer than its session"
+            )
+        )
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """The coordinator's callback: only note it, since the group waits for its return."""

@@ -1,11 +1,16 @@
 """Does this process still own what it was given? How fresh its last heartbeat is."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 SESSION_TIMEOUT_S = 10.0
+
+
+class Expelled(Exception):
+    """The group does not know this member any more; whatever it owned, somebody else may own by now."""
 
 
 class Membership:
@@ -43,10 +48,14 @@ class Membership:
         """Call `listener` whenever `alive()` may have become true."""
         self._listeners.append(listener)
 
-    def listen_to(self, consumer: Any) -> None:
-        """Count the heartbeats of a started consumer; aiokafka keeps their times to itself."""
+    def listen_to(self, consumer: Any, expelled: Callable[[], None]) -> None:
+        """Count the heartbeats of a started consumer, and call `expelled` when its group knows it no more.
+
+        aiokafka tells neither; and an expelled static member would join again under its id, by which it would expel
+        the process that runs under that id now, and be expelled in turn, twice a second.
+        """
         coordinator = consumer._coordinator
-        send = coordinator._do_heartbeat
+        send, forget = coordinator._do_heartbeat, coordinator.reset_generation
 
         async def counted() -> bool:
             sent_at = self._monotonic()
@@ -55,4 +64,16 @@ class Membership:
                 self.beat(sent_at)
             return accepted
 
+        async def stay_out(subscription: Any) -> bool:
+            await asyncio.wait({coordinator._closing})
+            return False
+
+        def reset() -> None:
+            if coordinator.generation > 0 and not coordinator._closing.done():
+                coordinator._do_rejoin_group = stay_out
+                self._beaten_at = -math.inf
+                expelled()
+            forget()
+
         coordinator._do_heartbeat = counted
+        coordinator.reset_generation = reset

@@ -5,11 +5,10 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from aiokafka.errors import KafkaError
 
 from deploy.local.kafka import LocalKafka
 from shared.platform import consuming
-from shared.platform.consuming import Completion, Membership, Record, Source, committed, follower_group
+from shared.platform.consuming import Completion, Expelled, Membership, Record, Source, committed, follower_group
 from shared.platform.health import Health
 from shared.platform.publishing import Publisher
 from shared.platform.settings import KafkaSettings
@@ -131,7 +130,7 @@ class TestTwoMembers:
             await feed(kafka, "before")
             await wait_until(lambda: len(older.effects) == 2 * PARTITIONS, 15)
             async with running(kafka, SOURCES, handle=newer.handle, park=newer.park):
-                with pytest.raises(KafkaError):
+                with pytest.raises(Expelled):
                     await asyncio.wait_for(loop.task, 15)
                 await feed(kafka, "after")
                 await wait_until(lambda: len(newer.effects) == 2 * PARTITIONS, 15)
