@@ -15,6 +15,7 @@ from shared.domain.errors import Misconfigured
 from shared.platform.logs import configure_logs, logger
 
 MISCONFIGURED = 3  # starting again will not help: somebody has to change something
+INTERRUPTED = 130
 FAILED = 70  # EX_SOFTWARE: a supervisor starts the process again
 GRACE_SECONDS = 15.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -119,8 +120,14 @@ def main(service: Callable[[], Coroutine[Any, Any, None]], *, grace: float = GRA
 
     Closing connections after the jobs have ended is held to `grace` seconds as well.
     """
-    configure_logs(service.__module__, "console" if sys.stderr.isatty() else "json", "info")
+    configure_logs(_program(), "console" if sys.stderr.isatty() else "json", "info")
     sys.exit(_exit_code(service, grace))
+
+
+def _program() -> str:
+    """`enrich` for `python -m services.enrich`; the service names itself better once it knows its settings."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return (spec.parent or spec.name).rpartition(".")[2] if spec else os.path.basename(sys.argv[0])
 
 
 def _exit_code(service: Callable[[], Coroutine[Any, Any, None]], grace: float) -> int:
@@ -132,6 +139,8 @@ def _exit_code(service: Callable[[], Coroutine[Any, Any, None]], grace: float) -
         return MISCONFIGURED
     except JobError:  # logged when it happened
         return FAILED
+    except KeyboardInterrupt:  # before any job ran
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door: logged without story text, then exit
         logger().error("process.failed", exc_info=error)
         return FAILED
