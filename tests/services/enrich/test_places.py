@@ -67,6 +67,11 @@ def test_a_small_city_needs_its_country(gazetteer: Gazetteer) -> None:
     assert "geonames:2965140" in codes("Ireland mourned. In Ireland they went to Cork.", gazetteer)
 
 
+def test_a_capital_stands_for_itself(gazetteer: Gazetteer) -> None:
+    """The talks are in Tallinn, whether or not the copy says where that is."""
+    assert "EE" in codes("The talks in Tallinn ended.", gazetteer)
+
+
 def test_a_name_that_is_both_state_and_country_goes_by_what_else_is_named(gazetteer: Gazetteer) -> None:
     """Georgia with Atlanta is a state, with Tbilisi a country."""
     assert "GE" not in codes("Voters in Atlanta, Georgia, and U.S. officials", gazetteer)

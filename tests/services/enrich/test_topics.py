@@ -66,13 +66,19 @@ def test_two_words_repeated_are_not_a_subject(lexicon: TopicLexicon) -> None:
     assert found_in(lexicon, "War played. War sang. War left. War came. Troops sat. Troops ate. Troops slept.") == []
 
 
+def test_one_word_repeated_drowns_no_subject(lexicon: TopicLexicon) -> None:
+    """A war told around one football ground is told about the war."""
+    report = "Troops and rebels kept fighting with artillery; soldiers fired a missile."
+    assert "medtop:16000000" in found_in(lexicon, f"{report} {'They held the stadium. ' * 20}")
+
+
 def test_a_subject_far_behind_the_first_is_not_told(lexicon: TopicLexicon) -> None:
     """A minister, a president and an embassy in a war report do not make it a report on politics."""
-    report = "Troops and rebels kept fighting. Artillery and a missile hit the militia, soldiers and an army post. War."
-    politics = "The president, a minister, the embassy and the government said so."
+    report = "Troops and rebels kept fighting. Artillery, shelling and a missile hit militia, soldiers and army. War."
+    politics = "The president, a minister, the embassy, the parliament and the government said so."
     tops = [code for code in found_in(lexicon, f"{report} {politics}") if code.endswith("000000")]
     assert tops == ["medtop:16000000"]
-    assert "medtop:11000000" in found_in(lexicon, f"{politics} The parliament voted.")
+    assert "medtop:11000000" in found_in(lexicon, politics)
 
 
 def test_a_fine_concept_brings_all_its_broader_ones(lexicon: TopicLexicon) -> None:
