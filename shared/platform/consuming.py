@@ -6,26 +6,27 @@ effects are not confirmed yet holds back the offset, not the records after it.
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from shared.domain.errors import Misconfigured, Unprocessable
+from shared.domain.errors import Unprocessable
+from shared.platform.consumers import check_partitions, committed, follower_group, group_name, open_consumer
+from shared.platform.handling import Completion, Handler, Ownership, Park
 from shared.platform.health import Health
-from shared.platform.intake import Intake, NoCommittedOffset, Share, Source, open_consumer
+from shared.platform.intake import Intake, NoCommittedOffset, Share, Source
 from shared.platform.membership import Expelled, Membership
+from shared.platform.parking import ParkingBudget, TooManyParked
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import Topic, name
+from shared.platform.topics import name
 
 __all__ = [
     "Completion",
@@ -51,82 +52,6 @@ COMMIT_WITHIN_S = 5.0
 PARKED_PER_MINUTE = 60
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class TooManyParked(Exception):
-    """So many records cannot be processed that something else must be wrong; a person should look."""
-
-
-class Completion:
-    """The promise that a record's effects will be confirmed later; its offset passes when it is complete.
-
-    Completed once: whatever is said after the first `complete` or `fail` is ignored. Single-threaded.
-    """
-
-    __slots__ = ("_callbacks", "_done", "_error")
-
-    def __init__(self) -> None:
-        self._callbacks: list[Callable[[Completion], None]] = []
-        self._done = False
-        self._error: BaseException | None = None
-
-    def done(self) -> bool:
-        return self._done
-
-    def exception(self) -> BaseException | None:
-        """Why it failed; None while it is open and when it succeeded."""
-        return self._error
-
-    def complete(self) -> None:
-        """All effects of the record are confirmed, or durably somewhere else."""
-        self._settle(None)
-
-    def fail(self, error: BaseException) -> None:
-        """They cannot be: `Unprocessable` parks the record, anything else ends the loop."""
-        self._settle(error)
-
-    def add_done_callback(self, callback: Callable[["Completion"], None]) -> None:
-        """Call back when settled, at once if it is already."""
-        if self._done:
-            callback(self)
-        else:
-            self._callbacks.append(callback)
-
-    def _settle(self, error: BaseException | None) -> None:
-        if self._done:
-            return
-        self._done, self._error = True, error
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(self)
-
-
-Handler = Callable[[Record], Awaitable[Completion | None]]
-"""Returns None when every effect of the record is confirmed, or a Completion that says so later. May be called again
-with the same record after a crash, a rebalance or a failed commit."""
-
-Park = Callable[[Record, Unprocessable], Awaitable[object]]
-"""Puts a record on a dead-letter topic and returns when that is confirmed."""
-
-
-class Ownership(Protocol):
-    """Told which partitions (numbers, of every source alike) this process owns."""
-
-    async def gained(self, partitions: frozenset[int]) -> None:
-        """Get ready for them; nothing is handled before this returns. Cancelled when they go meanwhile."""
-
-    async def lost(self, partitions: frozenset[int]) -> None:
-        """Let go of them. What is completed in here is still committed."""
-
-
-def group_name(group: str, prefix: str = "") -> str:
-    """The group's id on a cluster whose names all begin with `prefix`."""
-    return f"{prefix}{group}"
-
-
-def follower_group(group: str, topic: Topic) -> str:
-    """The group under which a follower commits: `moderation` reading desk.inbox is `moderation.desk.inbox`."""
-    return f"{group}.{topic.value.removeprefix('wire.').removesuffix('.v1')}"
 
 
 async def consume(
@@ -216,7 +141,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._commit_every = commit_every
         self._health = health
         self._membership = membership
-        self._parked_per_minute = parked_per_minute
+        self._budget = ParkingBudget(parked_per_minute)
         self._intakes: list[Intake] = []
         self._term: _Term | None = None
         self._failure: BaseException | None = None
@@ -224,7 +149,6 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._releasing = asyncio.Lock()
         self._in_hand = 0  # records being handled or parked by the loop itself
         self._unparked: deque[tuple[Intake, Share, Record, Unprocessable]] = deque()
-        self._parked_at: deque[float] = deque()
         self._finished = asyncio.Event()
         self._waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         membership.on_revival(self._wake)
@@ -336,7 +260,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             own = group_name(follower_group(self._group, source.topic), self._kafka.topic_prefix)
             follower = await open_consumer(self._kafka, group_id=own)
             self._intakes.append(Intake(self._kafka, source, follower, own, window))
-        await _check_partitions(consumer, [name(source.topic, self._kafka.topic_prefix) for source in sources])
+        await check_partitions(consumer, [name(source.topic, self._kafka.topic_prefix) for source in sources])
         self._membership.listen_to(consumer, self._expelled)
         consumer.subscribe([name(lead.topic, self._kafka.topic_prefix)], listener=self)
 
@@ -486,16 +410,9 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             self._finish(intake, share, record)
 
     async def _park(self, record: Record, error: Unprocessable) -> None:
-        now = time.monotonic()
-        while self._parked_at and self._parked_at[0] < now - 60:
-            self._parked_at.popleft()
-        if len(self._parked_at) >= self._parked_per_minute:
-            raise TooManyParked(
-                f"group {self._group} parked {self._parked_per_minute} records within a minute; "
-                f"the next one failed with {type(error).__name__}: look at the dead letters, then start it again"
-            ) from error
+        self._budget.check(error)
         await self._park_record(record, error)
-        self._parked_at.append(now)
+        self._budget.spend()
         log.warning(
             "record.parked",
             group=self._group,
@@ -533,31 +450,3 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     def _ready(self, ok: bool, reason: str = "") -> None:
         if self._health is not None:
             self._health.set(f"consuming {self._group}", ok, reason)
-
-
-async def _check_partitions(consumer: Any, topics: Sequence[str]) -> None:
-    """Misconfigured unless all topics exist and have equally many partitions."""
-    cluster = await consumer._client.fetch_all_metadata()
-    counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
-    missing = [topic for topic, count in counts.items() if not count]
-    if missing:
-        raise Misconfigured(f"no such topic: {', '.join(missing)}; provision the cluster first")
-    if len(set(counts.values())) > 1:
-        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
-        raise Misconfigured(f"topics read together need equal partition counts: {told}")
-
-
-async def committed(kafka: KafkaSettings, group: str, topic: Topic, partitions: Sequence[int]) -> dict[int, int | None]:
-    """The next offset a group has committed for each partition; None where it never has. `group` without prefix."""
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap,
-        client_id=kafka.client_id,
-        group_id=group_name(group, kafka.topic_prefix),
-        enable_auto_commit=False,
-    )
-    full_name = name(topic, kafka.topic_prefix)
-    try:
-        await consumer.start()
-        return {one: await consumer.committed(TopicPartition(full_name, one)) for one in partitions}
-    finally:
-        await consumer.stop()

@@ -4,17 +4,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
     IllegalStateError,
-    KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
@@ -23,6 +20,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Misconfigured
+from shared.platform.consumers import close
 from shared.platform.metrics import COMMIT_FAILURES, RECORDS_CONSUMED
 from shared.platform.offsets import LowWatermark
 from shared.platform.records import Record, read
@@ -30,9 +28,7 @@ from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name
 
 POLL_MS = 60_000  # how long a poll may wait; it ends as soon as anything comes
-FETCH_WAIT_MS = 100  # a partition that was drained or resumed joins the fetch after this at the latest
 RECOMMIT_S = 3_600.0  # an unchanged offset is committed again, lest the broker forget it
-CLOSE_WITHIN_S = 5.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -78,6 +74,7 @@ class Intake:
         self._window = window
         self._name = name(source.topic, kafka.topic_prefix)
         self._shares: dict[int, Share] = {}
+        self._adopt_as = group.removeprefix(kafka.topic_prefix)
         self._poll: asyncio.Task[Any] | None = None
         self._committing = asyncio.Lock()
         self._consumed = RECORDS_CONSUMED.labels(group, source.topic)
@@ -104,7 +101,7 @@ class Intake:
         if unknown:
             raise NoCommittedOffset(
                 f"group {self.group} has no committed offset for {self._name}, partitions {_list(unknown)}: "
-                f"provision with --adopt {self.group}=start to read all of it or --adopt {self.group}=end to skip it"
+                f"provision with --adopt {self._adopt_as}=start to handle all of it, or with =end to skip it"
             )
         return offsets
 
@@ -165,7 +162,7 @@ class Intake:
         except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
             raise NoCommittedOffset(
                 f"group {self.group} cannot go on in {self._name}: its committed offset is not in the log any more "
-                f"({error}); provision with --adopt {self.group}=start or =end"
+                f"({error}); provision with --adopt {self._adopt_as}=start or =end"
             ) from error
 
     # Handling and committing
@@ -236,35 +233,6 @@ class Intake:
 
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._name, partition)
-
-
-async def open_consumer(kafka: KafkaSettings, **settings: Any) -> Any:
-    """A started consumer that commits only when told to and never picks a start by itself."""
-    ours = {"fetch_max_wait_ms": FETCH_WAIT_MS, "metadata_max_age_ms": 30_000} | settings
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap,
-        client_id=kafka.client_id,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        **ours,
-    )
-    try:
-        await consumer.start()
-    except BaseException:
-        await close(consumer)
-        raise
-    return consumer
-
-
-async def close(consumer: Any) -> None:
-    """Stop a consumer within a few seconds, whatever its broker does."""
-    try:
-        async with asyncio.timeout(CLOSE_WITHIN_S):
-            await consumer.stop()
-    except (TimeoutError, KafkaError) as error:
-        log.warning("consumer.abandoned", error=type(error).__name__)
-        with suppress(KafkaError):
-            await consumer._client.close()
 
 
 def _forget(poll: asyncio.Task[Any]) -> None:

@@ -2,11 +2,13 @@
 
 import hashlib
 import time
+from collections import deque
+from collections.abc import Callable
 
 from shared.domain.errors import Unprocessable
-from shared.platform.consuming import Record
 from shared.platform.metrics import RECORDS_PARKED
 from shared.platform.publishing import Appended, Headers, Publisher
+from shared.platform.records import Record
 from shared.platform.topics import Topic
 
 LONGEST_REASON = 1_000  # characters; the rest is in the bytes
@@ -79,6 +81,33 @@ class DeadLetters:
         appended = await self._publisher.publish(self._topic, key, value, headers)
         RECORDS_PARKED.labels(self._service, origin, kind).inc()
         return appended
+
+
+class TooManyParked(Exception):
+    """So many records cannot be processed that something else must be wrong; a person should look."""
+
+
+class ParkingBudget:
+    """How many records may be parked within any minute before somebody must look."""
+
+    def __init__(self, per_minute: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._monotonic = monotonic
+        self._parked_at: deque[float] = deque()
+
+    def check(self, error: Unprocessable) -> None:
+        """TooManyParked when the record that failed with `error` may not be parked any more."""
+        while self._parked_at and self._parked_at[0] <= self._monotonic() - 60:
+            self._parked_at.popleft()
+        if len(self._parked_at) >= self._per_minute:
+            raise TooManyParked(
+                f"{self._per_minute} records were parked within a minute and the next one fails with "
+                f"{type(error).__name__}: look at the dead letters, then start again"
+            ) from error
+
+    def spend(self) -> None:
+        """A record has been parked."""
+        self._parked_at.append(self._monotonic())
 
 
 def fingerprint(origin: str, kind: str, reason: str) -> str:

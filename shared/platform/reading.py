@@ -13,8 +13,8 @@ from aiokafka.structs import TopicPartition as FullTopicPartition
 
 from shared.domain.errors import Misconfigured
 from shared.platform.clock import epoch_us
+from shared.platform.consumers import close, open_consumer
 from shared.platform.health import Health
-from shared.platform.intake import close, open_consumer
 from shared.platform.records import Record, read
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name, topic_named

@@ -1,11 +1,12 @@
 """Is a parked record whole, with its reason and a way back?"""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import Undecodable, Unprocessable
 from shared.platform.consuming import Record
-from shared.platform.parking import DeadLetters, fingerprint
+from shared.platform.parking import DeadLetters, ParkingBudget, TooManyParked, fingerprint
 from shared.platform.publishing import Publisher
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
@@ -91,3 +92,18 @@ def test_other_causes_have_other_fingerprints() -> None:
     """By topic, by error and by reason."""
     prints = {fingerprint(*cause) for cause in [("t", "A", "x"), ("u", "A", "x"), ("t", "B", "x"), ("t", "A", "y")]}
     assert len(prints) == 4
+
+
+def test_the_budget_for_parking_comes_back_with_time() -> None:
+    """Some bad records an hour are life; as many in a minute are an outage."""
+    now = [0.0]
+    budget = ParkingBudget(2, lambda: now[0])
+    error = Unprocessable("bad")
+    for at in (0.0, 30.0):
+        now[0] = at
+        budget.check(error)
+        budget.spend()
+    with pytest.raises(TooManyParked):
+        budget.check(error)
+    now[0] = 60.0
+    budget.check(error)
