@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import faust
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.contrib.asgi import faust_app_running
 from faust.transport.drivers.aiokafka import Producer as FaustProducer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
@@ -32,10 +33,10 @@ from shared.platform.consuming import (
 from shared.platform.health import Health
 from shared.platform.logs import logger
 from shared.platform.metrics import HANDLE_SECONDS, PUBLISH_SECONDS, RECORDS_CONSUMED, RECORDS_PUBLISHED
-from shared.platform.publishing import Outgoing
+from shared.platform.publishing import Outgoing, RecordTooLarge
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import MIB, Topic, name, partition_of
+from shared.platform.topics import MIB, Topic, name, partition_of, spec
 
 FAIL_STOP = 70  # EX_SOFTWARE: a supervisor starts the process again, and it goes on at the last commit
 CONFIRM_SECONDS = 30.0
@@ -147,7 +148,10 @@ class _Pipe:
     async def _handled(self, record: Record) -> Sequence[Outgoing]:
         try:
             async with asyncio.timeout(self._item_deadline):
-                return await self._handle(record)
+                outputs = await self._handle(record)
+            for output in outputs:
+                _refuse_too_large(output)
+            return outputs
         except Unprocessable as refusal:
             await self._parked(record, refusal)
             return ()
@@ -168,7 +172,7 @@ class _Pipe:
         partition = output.partition
         if partition is None:
             partition = partition_of(output.key, await producer.partitions(topic))
-        return await producer.send(topic, output.key.encode(), output.value, partition, None, list(output.headers))
+        return await producer.send(topic, _key(output), output.value, partition, None, list(output.headers))
 
     async def _confirm(self) -> None:
         try:
@@ -296,6 +300,17 @@ def _tell_assignment(app: faust.App, health: Health) -> None:
 
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
+
+
+def _key(output: Outgoing) -> bytes:
+    return output.key.encode(errors="surrogateescape")  # as `Record.key` keeps what is not UTF-8
+
+
+def _refuse_too_large(output: Outgoing) -> None:
+    """Found here the record is parked; the broker's refusal would stop the process at every start."""
+    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(_key(output), output.value, list(output.headers))
+    if size > spec(output.topic).max_message_bytes:
+        raise RecordTooLarge(f"the output of {size} bytes does not fit {output.topic}")
 
 
 def _record(source: Topic, message: Message) -> Record:

@@ -1,7 +1,7 @@
 """The process that `test_faust_worker` starts, kills and starts again: `python -m tests.platform.lane_process TEMPER`.
 
 It copies RECEIVED to INBOX through a Faust lane. A `fragile` one breaks at records that say `bang` and never gets
-done with those that say `stuck`; a `steady` one handles both.
+done with those that say `stuck`; a `steady` one handles both. The value of what says `swell` grows on the way.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ async def copied(record: Record, *, fragile: bool) -> Sequence[Outgoing]:
         raise RuntimeError("the handler broke")
     if fragile and story.get("stuck"):
         await asyncio.Event().wait()
-    return [Outgoing(Topic.INBOX, record.key or "", record.value, list(record.headers.items()))]
+    value = (record.value or b"") + b" " * story.get("swell", 0)
+    return [Outgoing(Topic.INBOX, record.key or "", value, list(record.headers.items()))]
 
 
 async def lane() -> None:

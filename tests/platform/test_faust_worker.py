@@ -19,7 +19,7 @@ from aiokafka.structs import TopicPartition
 from shared.platform.consuming import committed
 from shared.platform.publishing import Outgoing, Publisher
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import Topic, name, partition_of
+from shared.platform.topics import MIB, Topic, name, partition_of
 from tests.platform.cluster import make_topics, settings, start_groups
 from tests.platform.lane_process import GROUP
 from tests.waiting import wait_until
@@ -213,6 +213,38 @@ async def test_poison_is_parked_and_passes(kafka: KafkaSettings) -> None:
     assert [record.value for record in parked] == [b"\xff not JSON", None]
     assert dict(parked[0].headers)["dlq-error"] == b"Undecodable"
     assert [record.value for record in await output(kafka)] == values
+
+
+async def test_an_output_that_fits_nowhere_parks_its_record(kafka: KafkaSettings) -> None:
+    """It could never be sent: stopping at it would stop every process that comes after."""
+    values = [*stories(1, swell=3 * MIB), *stories(2)]
+    await file(kafka, values, key="one-story")
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, len(values)), WITHIN, every=0.2)
+    assert [record.value for record in await contents(kafka, Topic.DEAD_ENRICH)] == values[:1]
+    assert [record.value for record in await output(kafka)] == values[1:]
+
+
+async def test_a_send_that_the_broker_refuses_stops_the_process(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """Faust itself would log it and commit behind it; here the offset does not pass (an output topic too small)."""
+    kafka = settings(kafka_bootstrap, topic_prefix)
+    await make_topics(kafka, {Topic.RECEIVED: PARTITIONS, Topic.DEAD_ENRICH: 1})
+    await make_topics(kafka, {Topic.INBOX: PARTITIONS}, **{"max.message.bytes": "2000"})
+    await start_groups(kafka, GROUP, [Topic.RECEIVED], PARTITIONS)
+    await file(kafka, stories(1, swell=4000))
+    async with lane(kafka) as refused:
+        assert await refused.ended() == FAIL_STOP
+    assert any('"lane.unconfirmed"' in line for line in refused.log)
+    assert await everything_is_committed(kafka, 0)
+
+
+async def test_a_key_that_is_not_text_passes_as_it_is(kafka: KafkaSettings) -> None:
+    """A producer's odd key is its own business."""
+    odd = b"\xff\xfe".decode(errors="surrogateescape")
+    await file(kafka, stories(1), key=odd)
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, 1), WITHIN, every=0.2)
+    assert [record.key for record in await output(kafka)] == [b"\xff\xfe"]
 
 
 async def test_a_stop_signal_ends_it_with_nothing_left_over(kafka: KafkaSettings) -> None:
