@@ -14,10 +14,10 @@ from services.distribution.outcome import Delivered
 from services.distribution.ports import Clock, Publishing
 from services.distribution.registry import Registry, has_shared_secret
 from services.distribution.sending import Answer, Sender, SendRequest
-from services.distribution.signature import signed_headers
 from shared.domain.item import rfc3339
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.logs import logger
+from shared.platform.signature import signed_headers
 from shared.platform.topics import Topic, key_of
 
 ASKED_AFTER: Final = tuple(timedelta(seconds=each) for each in (0, 3, 10, 25, 50))

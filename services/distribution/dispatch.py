@@ -13,12 +13,12 @@ from services.distribution.ports import Clock
 from services.distribution.registry import Registry, has_shared_secret
 from services.distribution.retry import STANDARD, Disable, Exhausted, RetryAt, Schedule, Tier, after_failure
 from services.distribution.sending import Answer, Sender, SendRequest
-from services.distribution.signature import signed_headers
 from services.distribution.standings import Standings
 from shared.domain.delivery import Verdict, gate
 from shared.domain.events import Retry
 from shared.domain.story import Lane
 from shared.domain.subscription import Endpoint, EndpointState, Ordering
+from shared.platform.signature import signed_headers
 
 PENDING_LASTS: Final = timedelta(hours=24)
 ASK_AGAIN: Final = timedelta(seconds=10)

@@ -13,7 +13,6 @@ from services.distribution.attempts import Tried
 from services.distribution.challenge import Challenger
 from services.distribution.deliverer import Deliverer
 from services.distribution.dispatch import Dispatch
-from services.distribution.egress import EgressPolicy, parse_allow
 from services.distribution.journal import TIER_TOPICS, Journal
 from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
@@ -28,6 +27,7 @@ from services.distribution.workers import Workers
 from shared.domain.errors import Misconfigured
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Ownership, Source, consume
+from shared.platform.egress import EgressPolicy, parse_allow
 from shared.platform.health import Health
 from shared.platform.http import ops_app, serve
 from shared.platform.jobs import Job, run

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.distribution.signature import HmacKey, SigningKey, parse_private_key, parse_secret
 from shared.domain.errors import WireError
 from shared.domain.subscription import Endpoint, EndpointSecret, Ordering, Subscription
 from shared.platform.consuming import Record
 from shared.platform.logs import logger
+from shared.platform.signature import HmacKey, SigningKey, parse_private_key, parse_secret
 from shared.platform.topics import parts_of
 
 Changed = Callable[[Endpoint], None]

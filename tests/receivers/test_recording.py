@@ -4,10 +4,10 @@ import json
 import time
 
 from services.distribution.adapters.sender import AiohttpSender
-from services.distribution.egress import EgressPolicy
 from services.distribution.outcome import Delivered, Refused
 from services.distribution.sending import Answer, SendRequest
-from services.distribution.signature import new_secret, parse_secret, signed_headers
+from shared.platform.egress import EgressPolicy
+from shared.platform.signature import new_secret, parse_secret, signed_headers
 from tests.receivers.recording import Recorder
 from tests.receivers.serving import Receiver, receiving
 

@@ -4,9 +4,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from services.distribution.egress import UrlRefused
 from services.distribution.outcome import Timing
 from services.distribution.sending import Gate
+from shared.platform.egress import UrlRefused
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import AddrInfoType, SocketFactoryType
 
 from services.distribution.adapters.exchange import current
-from services.distribution.egress import EgressPolicy, UrlRefused, vet_answers
+from shared.platform.egress import EgressPolicy, UrlRefused, vet_answers
 
 Lookup: TypeAlias = Callable[[str, int], Sequence[str]]
 

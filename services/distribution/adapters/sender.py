@@ -30,11 +30,11 @@ from yarl import URL
 from services.distribution.adapters.connector import GatedConnector, GateShutError, trusting
 from services.distribution.adapters.exchange import Exchange, current
 from services.distribution.adapters.resolver import Lookup, VettingResolver, system_lookup, vetted_sockets
-from services.distribution.egress import EgressPolicy, UrlRefused, VettedUrl, vet_url
-from services.distribution.headers import TRANSPORT_HEADERS
 from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Timing, Unreachable
 from services.distribution.retry_after import parse_retry_after
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
+from shared.platform.egress import EgressPolicy, UrlRefused, VettedUrl, vet_url
+from shared.platform.webhook_headers import TRANSPORT_HEADERS
 
 
 @dataclass(frozen=True, slots=True)

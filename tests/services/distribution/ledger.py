@@ -13,7 +13,6 @@ from services.distribution.outcome import Delivered, GateShut, Outcome, Timing
 from services.distribution.queues import FairQueues
 from services.distribution.registry import Registry
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
-from services.distribution.signature import new_secret
 from services.distribution.standings import Standings
 from services.distribution.waiting import Waiting
 from shared.domain.events import DeliveryAttempted, DeliveryRetry, StoryReleased, parse_event
@@ -21,6 +20,7 @@ from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
 from shared.platform.clock import FixedClock
 from shared.platform.publishing import Appended, Outgoing
 from shared.platform.records import Record
+from shared.platform.signature import new_secret
 from shared.platform.topics import Topic, key_of
 from tests.services.distribution.deliveries import NOON, record
 

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from services.distribution.main import jobs
 from services.distribution.settings import DistributionSettings
-from services.distribution.signature import new_secret
 from shared.domain.events import encode_event
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import EndpointSecret, EndpointState, Ordering
@@ -20,6 +19,7 @@ from shared.platform.provisioning import provision
 from shared.platform.publishing import Publisher
 from shared.platform.sealing import Sealer
 from shared.platform.settings import KafkaSettings
+from shared.platform.signature import new_secret
 from shared.platform.topics import Topic, key_of
 from tests.receivers.recording import Recorder
 from tests.receivers.serving import receiving

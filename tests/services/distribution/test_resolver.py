@@ -18,8 +18,8 @@ from services.distribution.adapters.resolver import (
     system_lookup,
     vetted_sockets,
 )
-from services.distribution.egress import EgressPolicy
 from services.distribution.sending import always_open
+from shared.platform.egress import EgressPolicy
 from tests.receivers import friendly
 from tests.receivers.serving import receiving
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from services.distribution.adapters.sender import AiohttpSender, Budgets
-from services.distribution.egress import EgressPolicy
 from services.distribution.outcome import Delivered, GateShut, Refused, Unreachable
 from services.distribution.sending import SendRequest
-from services.distribution.signature import new_secret, parse_secret, signed_headers
+from shared.platform.egress import EgressPolicy
+from shared.platform.signature import new_secret, parse_secret, signed_headers
 from tests.receivers import friendly
 from tests.receivers.recording import Recorder
 from tests.receivers.serving import receiving

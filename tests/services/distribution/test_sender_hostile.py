@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.distribution.adapters.sender import AiohttpSender, Budgets
-from services.distribution.egress import EgressPolicy
 from services.distribution.outcome import Delivered, Outcome, Refused, Unreachable
 from services.distribution.sending import Answer, SendRequest
+from shared.platform.egress import EgressPolicy
 from tests.receivers import friendly, hostile
 from tests.receivers.serving import Peer, Receiver, Script, answer, receiving
 from tests.waiting import wait_until

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from services.distribution.adapters.sender import AiohttpSender
-from services.distribution.egress import EgressPolicy
 from services.distribution.outcome import Delivered, Unreachable
 from services.distribution.sending import SendRequest
+from shared.platform.egress import EgressPolicy
 from tests.receivers import hostile
 from tests.receivers.serving import Peer, Script, answer, receiving
 from tests.waiting import wait_until

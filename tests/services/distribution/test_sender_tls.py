@@ -9,9 +9,9 @@ import uvloop
 
 from services.distribution.adapters.connector import trusting
 from services.distribution.adapters.sender import AiohttpSender
-from services.distribution.egress import EgressPolicy
 from services.distribution.outcome import Delivered, Unreachable
 from services.distribution.sending import Answer, SendRequest
+from shared.platform.egress import EgressPolicy
 from tests.receivers import friendly, hostile
 from tests.receivers.authority import Authority
 from tests.receivers.serving import Receiver, receiving

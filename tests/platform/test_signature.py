@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from services.distribution.signature import (
+from shared.platform.signature import (
     BadSecret,
     HmacKey,
     new_private_key,

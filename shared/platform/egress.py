@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import idna
 
-from services.distribution.addresses import judge
+from shared.domain.addresses import judge
 from shared.domain.errors import Misconfigured, Refusal
 
 ALLOW_SETTING: Final = "WIRE_ENDPOINT_ALLOW"

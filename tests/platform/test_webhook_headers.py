@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.distribution.headers import MAX_HEADERS, HeaderRefused, vet_headers
+from shared.platform.webhook_headers import MAX_HEADERS, HeaderRefused, vet_headers
 
 
 def test_ordinary_headers_are_kept() -> None:

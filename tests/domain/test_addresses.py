@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.distribution.addresses import embedded, judge
+from shared.domain.addresses import embedded, judge
 
 # The ones that the standard library of Python 3.11 takes for global.
 MISTAKEN_FOR_GLOBAL = (

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from services.distribution.egress import EgressPolicy, UrlRefused, parse_allow, vet_answers, vet_url
 from shared.domain.errors import Misconfigured
+from shared.platform.egress import EgressPolicy, UrlRefused, parse_allow, vet_answers, vet_url
 
 STRICT = EgressPolicy()
 LOCAL = EgressPolicy(allow=frozenset({("127.0.0.1", 9099), ("receiver", 9100), ("::1", 9101)}))
