@@ -15,27 +15,44 @@ KNOWN: tuple[str, ...] = (
     "WIRE_REDIS",
     "WIRE_TOPIC_PREFIX",
     # distribution
-    "WIRE_SECRET_KEY",
+    "WIRE_CONNECT_TIMEOUT_S",
     "WIRE_ENDPOINT_ALLOW",
+    "WIRE_SECRET_KEY",
     "WIRE_SEND_SLOTS",
     "WIRE_SEND_TIMEOUT_S",
-    "WIRE_CONNECT_TIMEOUT_S",
+    # gateway
+    "WIRE_DRAIN_S",
+    "WIRE_GATEWAY_PORT",
+    "WIRE_OPERATOR_KEY",
+    "WIRE_PUBLIC_SITE",
+    "WIRE_PUBLIC_URL",
+    # ingest
+    "WIRE_ACCEPT_WITHIN_S",
+    "WIRE_FEED_EVERY_S",
+    "WIRE_FEED_SOURCE",
+    "WIRE_FEED_URL",
+    "WIRE_FLASH_QUOTA",
+    "WIRE_INGEST_PORT",
+    "WIRE_WATCH_FOLDER",
 )
 
 # Read by the tests, the `wire` command and the local runner; a service that inherits them ignores them.
 ELSEWHERE: tuple[str, ...] = (
+    # the wire command
+    "WIRE_KEY",
+    "WIRE_URL",
+    # tests
+    "WIRE_REQUIRE_BROKER",
+    "WIRE_SHARED",
+    "WIRE_TEST_KAFKA",
+    "WIRE_TEST_REDIS",
+    # the local runner
     "WIRE_DATA",
     "WIRE_DEMO_PORT",
     "WIRE_DISTRIBUTION_OPS_PORT",
     "WIRE_ENRICH_FLASH_OPS_PORT",
     "WIRE_ENRICH_OPS_PORT",
     "WIRE_KAFKA_PORT",
-    "WIRE_KEY",
     "WIRE_MODERATION_OPS_PORT",
     "WIRE_REDIS_PORT",
-    "WIRE_REQUIRE_BROKER",
-    "WIRE_SHARED",
-    "WIRE_TEST_KAFKA",
-    "WIRE_TEST_REDIS",
-    "WIRE_URL",
 )
