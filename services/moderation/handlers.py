@@ -18,14 +18,17 @@ from shared.domain.errors import Undecodable
 from shared.domain.events import DeskDecided, EmbargoDue, StoryEnriched, epoch_us
 from shared.domain.lifecycle import Deciding, Input, Lifting, Position, decide, keeps_text
 from shared.domain.state import StoryState, StoryText
-from shared.domain.story import is_embargoed
+from shared.domain.story import Ninjs, is_embargoed
 from shared.platform.clock import Clock, from_epoch_us
 from shared.platform.envelopes import decode
 from shared.platform.logs import logger
 from shared.platform.metrics import DECISIONS, EMBARGO_LATE_SECONDS, RELEASES
 from shared.platform.records import Record
+from shared.platform.topics import KEY_SEPARATOR
 
 ACTS_ON: Final = (StoryEnriched, DeskDecided, EmbargoDue)
+TEXT_LISTS: Final = ("headlines", "descriptions", "bodies")
+
 Taken = StoryEnriched | DeskDecided | EmbargoDue
 
 
@@ -33,11 +36,25 @@ def read(record: Record) -> Taken:
     """Return the input in a record of the inboxes; raises Unprocessable for what can never be one."""
     event = decode(record, kinds=ACTS_ON)
     assert isinstance(event, ACTS_ON)
+    if not event.story_id or KEY_SEPARATOR in event.story_id:
+        raise Undecodable("story_id: it can be no key, being empty or holding a tab")
     if record.key != event.story_id:
         raise Undecodable("the record's key is not its story's id, so it may lie in somebody else's partition")
     if not isinstance(event, DeskDecided) and (event.version or 0) < 1:
         raise Undecodable("version: a filing or lift needs one, from 1")
+    if isinstance(event, StoryEnriched):
+        _check_texts(event.data.story)
     return event
+
+
+def _check_texts(story: Ninjs) -> None:
+    """Raise Undecodable unless what is read of a story has its ninjs shape; all else of it is carried unseen."""
+    for name in TEXT_LISTS:
+        entries = story.get(name, [])
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and isinstance(entry.get("value", ""), str) for entry in entries
+        ):
+            raise Undecodable(f"data.story.{name}: it is no list of texts")
 
 
 @dataclass(frozen=True, slots=True)

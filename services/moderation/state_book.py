@@ -1,8 +1,13 @@
 """What does this process know of the stories it owns? Their states, unfinished kills, and outputs not yet confirmed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from shared.domain.state import KillRecord, Stage, StoryState
+from shared.platform.metrics import STORIES_HELD
+
+WAITING: Final = (Stage.HELD, Stage.EMBARGOED)
 
 Watcher = Callable[[StoryState], None]
 
@@ -16,6 +21,7 @@ class StateBook:
         self._owned: dict[int, set[str]] = {}
         self._unsettled: set[str] = set()
         self._watchers: list[Watcher] = []
+        self._waiting: Counter[Stage] = Counter()
 
     def __len__(self) -> int:
         """Count the stories known."""
@@ -29,6 +35,8 @@ class StateBook:
         return self._states.get(story_id) or StoryState(story_id=story_id)
 
     def put(self, partition: int, state: StoryState) -> None:
+        self._count(self._states.get(state.story_id), -1)
+        self._count(state, 1)
         self._states[state.story_id] = state
         self._owned.setdefault(partition, set()).add(state.story_id)
         for watcher in self._watchers:
@@ -64,9 +72,21 @@ class StateBook:
         """Drop everything known of these partitions; somebody else owns them now."""
         for partition in partitions:
             for story_id in self._owned.pop(partition, ()):
-                self._states.pop(story_id, None)
+                self._count(self._states.pop(story_id, None), -1)
                 self._kills.pop(story_id, None)
                 self._unsettled.discard(story_id)
+
+    def waiting(self, stage: Stage) -> int:
+        """Count the versions that wait in this stage (held or embargoed)."""
+        return self._waiting[stage]
+
+    def _count(self, state: StoryState | None, step: int) -> None:
+        if state is None:
+            return
+        for version in state.versions.values():
+            if version.stage in WAITING and not state.killed:
+                self._waiting[version.stage] += step
+                STORIES_HELD.labels(version.stage).set(self._waiting[version.stage])
 
     def is_embargoed(self, story_id: str, version: int) -> bool:
         """Tell whether a version still waits for its time; not once its story is killed or is somebody else's."""

@@ -1,5 +1,7 @@
 """What the desk does with each input, and in which order it writes."""
 
+import json
+
 import pytest
 
 from services.moderation.handlers import read
@@ -237,6 +239,29 @@ def test_a_key_that_is_not_the_story_is_refused() -> None:
     good = Inbox().filing("e1")
     with pytest.raises(Undecodable, match="key"):
         read(Inbox().raw(Topic.INBOX, good.value, key="urn:slugline:test:2"))
+
+
+@pytest.mark.parametrize("story_id", ["", "urn:slugline:a\tb"])
+def test_an_id_that_can_be_no_key_is_refused(story_id: str) -> None:
+    """Met later, while writing, it would end the process again and again."""
+    good = Inbox().filing("e1")
+    assert good.value is not None
+    value = good.value.replace(STORY.encode(), json.dumps(story_id)[1:-1].encode())
+    with pytest.raises(Undecodable, match="story_id"):
+        read(Inbox().raw(Topic.INBOX, value, key=story_id))
+
+
+@pytest.mark.parametrize(
+    "story", [{"headlines": "Bridge"}, {"bodies": [None]}, {"descriptions": [{"value": 1}]}, {"bodies": {}}]
+)
+def test_a_story_of_another_shape_is_refused(story: dict[str, object]) -> None:
+    """Parked with its bytes, it cannot stop what comes after it."""
+    good = Inbox().filing("e1")
+    assert good.value is not None
+    event = json.loads(good.value)
+    event["data"]["story"] = story
+    with pytest.raises(Undecodable, match="no list of texts"):
+        read(Inbox().raw(Topic.INBOX, json.dumps(event).encode()))
 
 
 def test_a_filing_without_a_version_is_refused() -> None:
