@@ -445,6 +445,9 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             log.warning("commit.given_up", group=self._group, error=type(error).__name__)
 
     async def _commit_all(self) -> None:
+        # Nobody fences a follower's commit: one that comes late would take back what the new owner has committed.
+        if not self._membership.alive():
+            return
         await asyncio.gather(*(intake.commit() for intake in self._intakes))
 
     def _ready(self, ok: bool, reason: str = "") -> None:

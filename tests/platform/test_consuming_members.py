@@ -113,12 +113,13 @@ class TestTwoMembers:
             asyncio.TaskGroup() as tasks,
         ):
             await wait_until(lambda: one.owned, 15)
-            tasks.create_task(keep_publishing(publisher, enough))
+            feeder = tasks.create_task(keep_publishing(publisher, enough))
             async with running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=two, member="desk-1"):
                 await wait_until(lambda: two.owned, 15)
                 before = len(published)
                 await wait_until(lambda: len(published) > before + 100, 15)
                 enough.set()
+                await feeder
                 await wait_until(lambda: len(set(desk.effects)) == len(published), 15)
         assert sorted(desk.effects) == sorted(published)
 
@@ -239,6 +240,22 @@ class TestMembership:
             await fill(kafka, Topic.INBOX, ["a"])
             await wait_until(lambda: desk.effects, 15)
             assert membership.alive()
+
+    async def test_a_stale_member_commits_nothing(self, kafka: KafkaSettings) -> None:
+        """Nobody fences a follower's commit: a late one would take back what the next owner has committed."""
+        await lanes(kafka)
+        await feed(kafka, "a")
+        desk, late = Desk(), [0.0]
+        membership = Membership(SESSION_S, lambda: time.monotonic() + late[0])
+        async with running(
+            kafka, SOURCES, handle=desk.handle, park=desk.park, membership=membership, commit_every=3600
+        ) as loop:
+            await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
+            loop.stop.set()
+            late[0] = 3600.0  # the process sleeps before it has committed
+            await loop.task
+        found = await committed(kafka, follower_group("desk", Topic.INBOX), Topic.INBOX, range(PARTITIONS))
+        assert found == dict.fromkeys(range(PARTITIONS), 0)
 
     def test_nobody_is_a_member_before_the_first_heartbeat(self) -> None:
         """Unknown is not alive."""
