@@ -17,9 +17,7 @@ import faust
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.contrib.asgi import faust_app_running
-from faust.transport.drivers.aiokafka import Producer as FaustProducer
-from faust.transport.drivers.aiokafka import Transport as FaustTransport
-from faust.types import AppT, EventT, Message, TransportT
+from faust.types import EventT, Message
 
 from shared.domain.errors import Misconfigured, Unprocessable
 from shared.platform.consuming import (
@@ -30,18 +28,16 @@ from shared.platform.consuming import (
     committed,
     group_name,
 )
+from shared.platform.faust_app import CONFIRM_SECONDS, LaneProducer, Raw, lane_app
 from shared.platform.health import Health
 from shared.platform.logs import logger
 from shared.platform.metrics import HANDLE_SECONDS, PUBLISH_SECONDS, RECORDS_CONSUMED, RECORDS_PUBLISHED
 from shared.platform.publishing import Outgoing, RecordTooLarge
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import MIB, Topic, name, partition_of, spec
+from shared.platform.topics import Topic, name, partition_of, spec
 
 FAIL_STOP = 70  # EX_SOFTWARE: a supervisor starts the process again, and it goes on at the last commit
-CONFIRM_SECONDS = 30.0
-SESSION_SECONDS = 10.0
-LARGEST_REQUEST = 12 * MIB
 ASSIGNMENT = "assignment"  # the check that says whether partitions have been given out
 
 _Headers = Sequence[tuple[str, bytes | None]]
@@ -73,10 +69,10 @@ async def run_lane(
     restarts. Raises NoCommittedOffset or Misconfigured before it starts where the topic was not provisioned.
     """
     await _refuse_unprovisioned(kafka, app_id, source)
-    app = _app(kafka, group_name(app_id, kafka.topic_prefix), member, commit_interval, window)
+    app = lane_app(kafka, group_name(app_id, kafka.topic_prefix), member, commit_interval, window)
     _tell_assignment(app, health)
     pipe = _Pipe(app, kafka, app_id, source, handle, park, item_deadline, window, parked_per_minute)
-    app.agent(app.topic(name(source, kafka.topic_prefix), schema=_Raw()), name="lane", concurrency=1)(pipe.run)
+    app.agent(app.topic(name(source, kafka.topic_prefix), schema=Raw()), name="lane", concurrency=1)(pipe.run)
     async with faust_app_running(app):
         crashed = asyncio.create_task(app.wait_until_stopped(), name="lane.crashed")
         stopping = asyncio.create_task(stop.wait(), name="lane.stop")
@@ -168,7 +164,7 @@ class _Pipe:
 
     async def _send(self, output: Outgoing) -> Awaitable[Any]:
         topic = name(output.topic, self._prefix)
-        producer = cast(_Producer, self._app.producer)
+        producer = cast(LaneProducer, self._app.producer)
         partition = output.partition
         if partition is None:
             partition = partition_of(output.key, await producer.partitions(topic))
@@ -191,82 +187,6 @@ class _Pipe:
         for topic in in_hand.outputs:
             RECORDS_PUBLISHED.labels(topic).inc()
             PUBLISH_SECONDS.labels(topic).observe(took)
-
-
-class _Producer(FaustProducer):
-    """Faust's producer, made idempotent, whose flush waits only for what was pending when it began."""
-
-    mundane_level = "debug"  # "Starting..." is no news
-
-    def _settings_extra(self) -> dict[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
-
-    async def flush(self) -> None:
-        # Faust's own waits until its buffer is empty, which under load is never: commits starve.
-        if pending := self.buffer.size:
-            await self.buffer.flush_atmost(pending)
-        if self._producer is not None:
-            await self._producer.flush()
-
-    async def partitions(self, topic: str) -> int:
-        """How many partitions `topic` has, from the cluster's metadata."""
-        return len(await self._ensure_producer().partitions_for(topic))
-
-
-class _Transport(FaustTransport):
-    Producer = _Producer
-
-
-class _App(faust.App):
-    """A Faust app that talks through `_Transport` and keeps nothing on disk."""
-
-    mundane_level = "debug"
-
-    def _new_transport(self) -> TransportT:
-        return _Transport(self.conf.broker_consumer, self)
-
-    def _create_directories(self) -> None:
-        """There are no tables to keep in them."""
-
-
-class _Raw(faust.Schema[bytes, bytes]):
-    """Keys and values as they came: decoding is the handler's, so that Faust never meets what it cannot decode."""
-
-    def loads_key(self, app: AppT, message: Message, **_: Any) -> Any:
-        return message.key
-
-    def loads_value(self, app: AppT, message: Message, **_: Any) -> Any:
-        return message.value
-
-
-def _app(kafka: KafkaSettings, group: str, member: str, commit_interval: float, window: int) -> faust.App:
-    return _App(
-        id=group,
-        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
-        broker_client_id=member,
-        broker_commit_interval=commit_interval,
-        broker_heartbeat_interval=0.5,
-        broker_rebalance_timeout=15.0,
-        broker_request_timeout=40.0,
-        broker_session_timeout=SESSION_SECONDS,
-        consumer_auto_offset_reset="none",  # an offset that retention overtook must be seen, not skipped
-        consumer_group_instance_id=member,
-        consumer_metadata_max_age_ms=30_000,
-        producer_acks=-1,
-        producer_linger_ms=0,
-        producer_max_batch_size=131_072,
-        producer_max_request_size=LARGEST_REQUEST,
-        producer_metadata_max_age_ms=30_000,
-        producer_request_timeout=CONFIRM_SECONDS,
-        store="memory://",
-        stream_buffer_maxsize=window,
-        stream_wait_empty=True,
-        table_standby_replicas=0,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        web_enabled=False,
-        worker_redirect_stdouts=False,
-    )
 
 
 async def _refuse_unprovisioned(kafka: KafkaSettings, app_id: str, source: Topic) -> None:

@@ -1,0 +1,95 @@
+"""Which Faust may run here? An app without tables, web server or directories, whose producer is idempotent.
+
+Only `faust_worker` uses it (decision 0003, which lists the seams of Faust that it overrides).
+"""
+
+from typing import Any
+
+import faust
+from faust.transport.drivers.aiokafka import Producer as FaustProducer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import AppT, Message, TransportT
+
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import MIB
+
+CONFIRM_SECONDS = 30.0
+SESSION_SECONDS = 10.0
+LARGEST_REQUEST = 12 * MIB
+
+
+class LaneProducer(FaustProducer):
+    """Faust's producer, made idempotent, whose flush waits only for what was pending when it began."""
+
+    mundane_level = "debug"  # "Starting..." is no news
+
+    def _settings_extra(self) -> dict[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def flush(self) -> None:
+        # Faust's own waits until its buffer is empty, which under load is never: commits starve.
+        if pending := self.buffer.size:
+            await self.buffer.flush_atmost(pending)
+        if self._producer is not None:
+            await self._producer.flush()
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions `topic` has, from the cluster's metadata."""
+        return len(await self._ensure_producer().partitions_for(topic))
+
+
+class _Transport(FaustTransport):
+    Producer = LaneProducer
+
+
+class LaneApp(faust.App):
+    """A Faust app that talks through `_Transport` and keeps nothing on disk."""
+
+    mundane_level = "debug"
+
+    def _new_transport(self) -> TransportT:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """There are no tables to keep in them."""
+
+
+class Raw(faust.Schema[bytes, bytes]):
+    """Keys and values as they came: decoding is the handler's, so that Faust never meets what it cannot decode."""
+
+    def loads_key(self, app: AppT, message: Message, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: AppT, message: Message, **_: Any) -> Any:
+        return message.value
+
+
+def lane_app(kafka: KafkaSettings, group: str, member: str, commit_interval: float, window: int) -> LaneApp:
+    """An app that reads as `group` with the static id `member` and buffers up to `window` records per partition."""
+    return LaneApp(
+        id=group,
+        broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
+        broker_client_id=member,
+        broker_commit_interval=commit_interval,
+        broker_heartbeat_interval=0.5,
+        broker_rebalance_timeout=15.0,
+        broker_request_timeout=40.0,
+        broker_session_timeout=SESSION_SECONDS,
+        consumer_auto_offset_reset="none",  # an offset that retention overtook must be seen, not skipped
+        consumer_group_instance_id=member,
+        consumer_metadata_max_age_ms=30_000,
+        producer_acks=-1,
+        producer_linger_ms=0,
+        producer_max_batch_size=131_072,
+        producer_max_request_size=LARGEST_REQUEST,
+        producer_metadata_max_age_ms=30_000,
+        producer_request_timeout=CONFIRM_SECONDS,
+        store="memory://",
+        stream_buffer_maxsize=window,
+        stream_wait_empty=True,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
