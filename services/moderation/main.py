@@ -26,7 +26,7 @@ from shared.platform.publishing import Publisher
 from shared.platform.reading import Lookup
 
 FLASH_AT_MOST = 64
-AT_MOST = 16
+AT_MOST = 4
 
 
 async def main(settings: ModerationSettings) -> None:

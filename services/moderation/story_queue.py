@@ -7,7 +7,7 @@ from typing import Final
 from shared.domain.errors import Unprocessable
 from shared.platform.consuming import Completion
 
-SLOTS: Final = 8
+SLOTS: Final = 4
 """Inputs that are not urgent and under way at once: enough to fill the time spent waiting for the broker."""
 
 Work = Callable[[], Awaitable[None]]

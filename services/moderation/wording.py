@@ -29,32 +29,33 @@ AFTER: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """One word in lower case, and where it stands in the text (code points, end exclusive)."""
-
-    text: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Passage:
-    """A text cut into words once, for all rules."""
+    """A text cut into words once, for all rules: lower-case words, and where each begins and ends (code points).
+
+    `places` finds the positions of a word in `words`, so that a rule costs nothing where its words do not occur.
+    """
 
     text: str
-    words: tuple[Word, ...]
-
-    def gap(self, at: int) -> str:
-        """What stands between word `at` and the next one; up to the end behind the last."""
-        end = self.words[at + 1].start if at + 1 < len(self.words) else len(self.text)
-        return self.text[self.words[at].end : end]
-
-    def joined(self, first: int, last: int) -> bool:
-        """Whether only spaces and hyphens stand between the words of a run."""
-        return all(_JOIN.fullmatch(self.gap(at)) for at in range(first, last))
+    words: list[str]
+    starts: list[int]
+    ends: list[int]
+    places: dict[str, list[int]]
 
     def word(self, at: int) -> str:
-        return self.words[at].text if 0 <= at < len(self.words) else ""
+        """Return word `at`, an empty string before the first and behind the last."""
+        return self.words[at] if 0 <= at < len(self.words) else ""
+
+    def gap(self, at: int) -> str:
+        """Return what stands between word `at` and the next one; up to the end behind the last."""
+        end = self.starts[at + 1] if at + 1 < len(self.words) else len(self.text)
+        return self.text[self.ends[at] : end]
+
+    def joined(self, first: int, last: int) -> bool:
+        """Tell whether only spaces and hyphens stand between the words of a run."""
+        return all(_JOIN.fullmatch(self.gap(at)) for at in range(first, last))
+
+    def is_capitalised(self, at: int) -> bool:
+        return self.text[self.starts[at]].isupper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,14 @@ class Found:
 
 def passage(text: str) -> Passage:
     """Return `text` with its words; linear in its length."""
-    found = (Word(one[0].lower().replace("’", "'"), one.start(), one.end()) for one in _WORD.finditer(text))
-    return Passage(text, tuple(found))
+    found = Passage(text, [], [], [], {})
+    for at, match in enumerate(_WORD.finditer(text)):
+        word = match[0].lower().replace("’", "'")
+        found.words.append(word)
+        found.starts.append(match.start())
+        found.ends.append(match.end())
+        found.places.setdefault(word, []).append(at)
+    return found
 
 
 class Phrases:
@@ -77,26 +84,22 @@ class Phrases:
     def __init__(self, phrases: Iterable[str]) -> None:
         self._by_first: dict[str, list[tuple[str, ...]]] = {}
         for phrase in phrases:
-            words = tuple(word.text for word in passage(phrase).words)
+            words = tuple(passage(phrase).words)
             if not words:
                 raise ValueError(f"no word in the phrase {phrase!r}")
             self._by_first.setdefault(words[0], []).append(words)
 
     def find(self, text: Passage) -> Iterator[Found]:
         """Give the matches in order; where several begin at one word, the longest."""
-        for at, word in enumerate(text.words):
-            matches = [phrase for phrase in self._by_first.get(word.text, ()) if _stands(text, at, phrase)]
+        for at in sorted(at for word in self._by_first.keys() & text.places.keys() for at in text.places[word]):
+            matches = [phrase for phrase in self._by_first[text.words[at]] if _stands(text, at, phrase)]
             if matches:
-                yield Found(word.start, text.words[at + max(map(len, matches)) - 1].end)
+                yield Found(text.starts[at], text.ends[at + max(map(len, matches)) - 1])
 
 
 def _stands(text: Passage, at: int, phrase: Sequence[str]) -> bool:
-    last = at + len(phrase) - 1
-    return (
-        last < len(text.words)
-        and all(text.words[at + step].text == word for step, word in enumerate(phrase))
-        and text.joined(at, last)
-    )
+    end = at + len(phrase)
+    return tuple(text.words[at:end]) == phrase and text.joined(at, end - 1)
 
 
 class Minors:
@@ -113,13 +116,11 @@ class Minors:
 
     def find(self, text: Passage) -> Iterator[Found]:
         """Give the ages in order, each from its first word to its last."""
-        for at, word in enumerate(text.words):
-            age = _number(word.text)
-            if age is None:
-                continue
-            last = self._told(text, at, age)
+        ages = {word: age for word in text.places if (age := _number(word)) is not None}
+        for at in sorted(at for word in ages for at in text.places[word]):
+            last = self._told(text, at, ages[text.words[at]])
             if last is not None:
-                yield Found(word.start, text.words[last].end)
+                yield Found(text.starts[at], text.ends[last])
 
     def _told(self, text: Passage, at: int, age: int) -> int | None:
         """Return the last word of the age told at `at`, or None where no young person's age is told."""
@@ -154,16 +155,16 @@ class Minors:
     @staticmethod
     def _follows_name(text: Passage, at: int) -> bool:
         """Tell whether a capitalised word and a comma stand before word `at`."""
-        return at > 0 and text.text[text.words[at - 1].start].isupper() and bool(_NAME_GAP.fullmatch(text.gap(at - 1)))
+        return at > 0 and text.is_capitalised(at - 1) and bool(_NAME_GAP.fullmatch(text.gap(at - 1)))
 
     def _is_apposition(self, text: Passage, at: int) -> bool:
         """Tell whether the number stands as in "schoolgirl, 15," or "Pupil Ann Example (15)"."""
-        if at == 0 or not _NAME_GAP.fullmatch(text.gap(at - 1)) or not _AFTER_AGE.match(text.text, text.words[at].end):
+        if at == 0 or not _NAME_GAP.fullmatch(text.gap(at - 1)) or not _AFTER_AGE.match(text.text, text.ends[at]):
             return False
         for back in range(at - 1, max(-1, at - 5), -1):
             if text.word(back) in self._persons:
                 return True
-            if not text.text[text.words[back].start].isupper() or (back and not text.joined(back - 1, back)):
+            if not text.is_capitalised(back) or (back and not text.joined(back - 1, back)):
                 return False
         return False
 
@@ -176,4 +177,4 @@ def _number(word: str) -> int | None:
 
 def _in_one_sentence(text: Passage, one: int, other: int) -> bool:
     first, last = sorted((one, other))
-    return not _SENTENCE_ENDS.search(text.text, text.words[first].end, text.words[last].start)
+    return not _SENTENCE_ENDS.search(text.text, text.ends[first], text.starts[last])
