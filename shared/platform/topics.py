@@ -146,7 +146,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(Topic.RECEIVED, "story_id", MANY, delete(7), ("ingest",), ("enrich", "monitor")),
     TopicSpec(Topic.RECEIVED_FLASH, "story_id", MANY, delete(7), ("ingest",), ("enrich", "monitor")),
     _desk(Topic.INBOX, "story_id", ("enrich", "gateway")),
-    _desk(Topic.INBOX_FLASH, "story_id", ("enrich", "gateway")),
+    _desk(Topic.INBOX_FLASH, "story_id", ("enrich", "gateway", "ingest")),  # ingest: a source's own cancel
     _desk(Topic.LIFTS, "story_id", ("moderation",)),
     TopicSpec(
         Topic.RELEASED, "story_id", ONE, delete(30), ("moderation",), ("distribution", "gateway", "monitor", "enrich")
@@ -160,7 +160,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         ("distribution", "gateway", "monitor", "enrich"),
     ),
     _compact(Topic.TEXT, "story_id, version", ("moderation",), ("moderation", "gateway")),
-    _compact(Topic.STATE, "story_id", ("moderation",), ("moderation", "distribution", "gateway", "monitor")),
+    _compact(Topic.STATE, "story_id", ("moderation",), ("moderation", "distribution", "gateway", "monitor", "ingest")),
     _compact(Topic.KILLED, "story_id", ("moderation",), ("moderation", "distribution", "gateway", "monitor")),
     _compact(Topic.CURRENT, "story_id", ("moderation",), ("gateway", "enrich")),
     _compact(Topic.RECIPIENTS, "story_id, shard", ("distribution",), ("distribution", "gateway")),

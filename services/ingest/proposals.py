@@ -1,0 +1,46 @@
+"""Which version will a filing probably be? The door's best guess; moderation raises it when it is taken."""
+
+from collections import OrderedDict
+
+from services.ingest.ports import Desk
+from shared.domain.state import Stage, StoryState
+from shared.domain.story import Kind
+
+REMEMBERED = 20_000
+
+
+class Proposals:
+    """Newest version and content per story: what the desk has, and what this door accepted since."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._accepted: OrderedDict[str, tuple[int, str]] = OrderedDict()
+
+    def newest(self, story_id: str) -> int:
+        """The newest version known; 0 for a story nobody has heard of."""
+        state = self._desk.of(story_id)
+        return max(state.newest if state else 0, self._accepted.get(story_id, (0, ""))[0])
+
+    def kind_of(self, story_id: str) -> Kind:
+        """`publish` for a new story, `update` after."""
+        return Kind.UPDATE if self.newest(story_id) else Kind.PUBLISH
+
+    def duplicate_of(self, story_id: str, content_hash: str) -> tuple[str, int] | None:
+        """Return (event_id, version) when the newest version has just this content."""
+        state = self._desk.of(story_id)
+        if state is None or state.newest < self.newest(story_id):
+            return None
+        version = state.versions.get(state.newest)
+        if version is None or version.content_hash != content_hash or version.stage is Stage.REJECTED:
+            return None
+        return version.event_id, version.version
+
+    def state(self, story_id: str) -> StoryState | None:
+        return self._desk.of(story_id)
+
+    def accepted(self, story_id: str, version: int, content_hash: str) -> None:
+        """Remember what the desk has not seen yet."""
+        self._accepted[story_id] = (max(version, self.newest(story_id)), content_hash)
+        self._accepted.move_to_end(story_id)
+        if len(self._accepted) > REMEMBERED:
+            self._accepted.popitem(last=False)
