@@ -411,12 +411,22 @@ def _decide_withhold(desk: _Desk, decision: Decision) -> StoryState:
     if state.killed:
         return _refuse(desk, decision, "the story was killed")
     if state.released is None:
-        return _refuse(desk, decision, "nothing of this story is released; hold or reject it instead")
+        return _withhold_embargoed(desk, decision)
     if state.withheld:
         return _refuse(desk, decision, "the story is already withheld")
     note = _notice(desk, Kind.WITHHOLD)
     done = desk.with_state(withheld=True, release_no=note.release_no)
     return done.end(Outcome.APPLIED, note.version, release=note, decision_id=decision.decision_id)
+
+
+def _withhold_embargoed(desk: _Desk, decision: Decision) -> StoryState:
+    """Hold what would be released by the clock; nobody has seen the story, so no notice goes out."""
+    waiting = [version for version in desk.state.versions.values() if version.stage is Stage.EMBARGOED]
+    if not waiting:
+        return _refuse(desk, decision, "nothing of this story is released; hold or reject it instead")
+    for version in waiting:
+        desk = desk.staged(version, Stage.HELD, decision.note or "withheld before its release", queue="withheld")
+    return desk.end(Outcome.APPLIED, desk.state.newest, decision_id=decision.decision_id)
 
 
 def _decide_urgency(desk: _Desk, decision: Decision) -> StoryState:

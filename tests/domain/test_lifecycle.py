@@ -219,3 +219,16 @@ def test_releasing_a_held_version_of_a_withheld_story_waits_for_its_embargo() ->
     state = after(filing("e1"), deciding("d1", "withhold"), filing("e2", "two", embargo_until=later(60)))
     released = after(deciding("d2", "release", version=2), state=state)
     assert (released.versions[2].stage, released.release_no) == (Stage.EMBARGOED, state.release_no)
+
+
+def test_withholding_an_embargoed_story_stops_its_lift() -> None:
+    """A source that takes its story back before T0 must not see it published at T0; no notice tells of it."""
+    state = after(filing("e1", embargo_until=later(60)), deciding("d1", "withhold"))
+    assert outcome(state) is Outcome.APPLIED
+    lifted = decide(state, lifting("l1", 1, later(60)), later(61))
+    assert (lifted.versions[1].stage, lifted.release_no) == (Stage.HELD, 0)
+
+
+def test_withholding_what_nobody_knows_is_refused() -> None:
+    """There is nothing to withhold, and nothing that could be released by it later."""
+    assert outcome(after(deciding("d1", "withhold"))) is Outcome.REFUSED
