@@ -235,12 +235,12 @@ class TestCompletion:
                 return stuck[-1]
             return await desk.handle(record)
 
-        async with running(kafka, [INBOX], handle=handle, park=desk.park, window=8):
+        async with running(kafka, [INBOX], handle=handle, park=desk.park, window=6):
             await wait_until(lambda: len(desk.effects) == 30, 15)
-            assert len(stuck) == 8
+            assert len(stuck) == 6
             for promise in stuck:
                 promise.complete()
-            await wait_until(lambda: len(stuck) == 16, 15)
+            await wait_until(lambda: len(stuck) == 12, 15)
             while any(not promise.done() for promise in stuck) or len(stuck) < 30:
                 for promise in stuck:
                     promise.complete()
