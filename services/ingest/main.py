@@ -5,10 +5,8 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 
-import httpx2
-
 from services.ingest.adapters.answers import RedisAnswers
-from services.ingest.adapters.http_feed import HttpFeed
+from services.ingest.adapters.http_feed import http_feed
 from services.ingest.app import PARSING_AT_ONCE, Intake, create_app
 from services.ingest.desk_hints import DeskHints
 from services.ingest.feed_poll import FeedPoll
@@ -54,11 +52,10 @@ async def jobs(settings: IngestSettings, opened: AsyncExitStack) -> dict[str, Jo
         "http": lambda stop: serve(app, settings.bind, settings.ingest_port, stop),
     }
     if settings.feed_url:
-        client = await opened.enter_async_context(httpx2.AsyncClient(follow_redirects=True))
         feed = FeedPoll(
             door,
             quarantine,
-            HttpFeed(client, settings.feed_url),
+            await opened.enter_async_context(http_feed(settings.feed_url)),
             settings.feed_source,
             settings.feed_every_s,
             _job_principal("feed", settings.feed_source),

@@ -1,5 +1,8 @@
 """How is a feed fetched? Conditionally, within limits, from the address an operator configured."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx2
 
 from services.ingest.feed_poll import Fetched
@@ -34,3 +37,10 @@ class HttpFeed:
     def _remember(self, answer: httpx2.Response) -> None:
         sent = {"if-none-match": "etag", "if-modified-since": "last-modified"}
         self._validators = {ours: answer.headers[theirs] for ours, theirs in sent.items() if theirs in answer.headers}
+
+
+@asynccontextmanager
+async def http_feed(url: str) -> AsyncIterator[HttpFeed]:
+    """A feed with a client of its own, closed at the end."""
+    async with httpx2.AsyncClient(follow_redirects=True) as client:
+        yield HttpFeed(client, url)
