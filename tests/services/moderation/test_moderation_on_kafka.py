@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from deploy.local.ports import free_port
 from services.moderation.main import jobs
 from services.moderation.settings import ModerationSettings
 from shared.domain.events import DeskDecided, Event, StoryEnriched, StoryReleased, encode_event, parse_event
@@ -110,10 +111,13 @@ async def _run(job: object) -> None:
 
 
 @asynccontextmanager
-async def moderation_process(kafka: KafkaSettings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def moderation_process(
+    kafka: KafkaSettings, ops_port: int = 0, instance: int = 0
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the service as the process it is; killed at the end of the block at the latest."""
     told = {name: value for name, value in os.environ.items() if not name.startswith("WIRE_")}
     told |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix, "WIRE_LOG_LEVEL": "warning"}
+    told |= {"WIRE_OPS_PORT": str(ops_port), "WIRE_INSTANCE": str(instance)}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.moderation", env=told)
     try:
         yield process
@@ -121,6 +125,19 @@ async def moderation_process(kafka: KafkaSettings) -> AsyncIterator[asyncio.subp
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def is_ready(port: int) -> bool:
+    """Ask a process on this machine whether it can take work."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return False
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.startswith(b"HTTP/1.1 200")
 
 
 async def test_a_story_goes_through_every_turn_of_the_desk(around: Around) -> None:
@@ -211,3 +228,26 @@ async def test_a_restart_after_a_clean_stop_repeats_nothing(around: Around) -> N
             await around.file(story, text, version=version)
             await wait_until(lambda: len(around.released(story)) == version, within=WITHIN)  # noqa: B023 - run at once
     assert [event.release_no for event in around.released(story)] == [1, 2]
+
+
+async def test_the_process_is_ready_once_it_owns_its_stories_and_knows_the_time(around: Around) -> None:
+    """Whoever starts the wire waits for this before filing, and is told the reason meanwhile."""
+    port = free_port()
+    async with moderation_process(around.kafka, port) as process:
+        await wait_until(lambda: is_ready(port), within=WITHIN)
+        process.terminate()
+        assert await process.wait() == 0
+
+
+async def test_two_processes_share_the_stories_and_release_each_once(around: Around) -> None:
+    """A second one joins while the first is at work; what moves is loaded, finished and never done twice."""
+    stories = [f"urn:slugline:t:{number}" for number in range(30)]
+    port = free_port()
+    async with moderation_process(around.kafka), moderation_process(around.kafka, port, instance=1):
+        for version in (1, 2, 3):
+            for story in stories:
+                await around.file(story, f"Text {version}.", version=version)
+            if version == 2:
+                await wait_until(lambda: is_ready(port), within=WITHIN)
+        await wait_until(lambda: all(len(around.released(story)) >= 3 for story in stories), within=WITHIN)
+    assert [[event.release_no for event in around.released(story)] for story in stories] == [[1, 2, 3]] * 30
