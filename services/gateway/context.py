@@ -1,0 +1,37 @@
+"""What do the routes work with? Everything that `main` put together, in one frozen place."""
+
+from dataclasses import dataclass
+
+from services.gateway.decisions import Decisions
+from services.gateway.deliveries_view import DeliveriesView
+from services.gateway.desk_view import DeskView
+from services.gateway.keyring import KeyRing
+from services.gateway.ports import Texts
+from services.gateway.receipts import Receipts
+from services.gateway.registrar import Registrar
+from services.gateway.registry import Registry
+from services.gateway.retries import Retries
+from services.gateway.stories import Stories
+from services.gateway.subscriptions import Subscriptions
+from services.gateway.tickets import Tickets
+from shared.platform.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway's use cases and tables."""
+
+    keys: KeyRing
+    desk: DeskView
+    receipts: Receipts
+    decisions: Decisions
+    texts: Texts
+    stories: Stories
+    registry: Registry
+    registrar: Registrar
+    subscriptions: Subscriptions
+    deliveries: DeliveriesView
+    retries: Retries
+    tickets: Tickets
+    clock: Clock
+    public_url: str = ""

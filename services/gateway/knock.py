@@ -1,0 +1,57 @@
+"""Whose request is this? Every route needs a key, but for those named here."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.gateway.routes.problems import problem
+from shared.domain.state import Principal
+
+OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/docs", "/openapi.json"})
+PUBLIC_SITE: Final = ("/feeds/", "/sections/", "/stories/")
+"""Pages and feeds that WIRE_PUBLIC_SITE=1 opens to everybody, beside the start page."""
+
+Who = Callable[[str], Principal | None]
+Known = Callable[[], bool]
+
+
+class Knock:
+    """ASGI layer: puts the key's owner into `request.state.principal`, or answers 401.
+
+    `who` finds the owner of a key; until `known` says that all keys are loaded, an unknown one is 503.
+    """
+
+    def __init__(self, app: ASGIApp, who: Who, known: Known, public_site: bool) -> None:
+        self.app = app
+        self._who = who
+        self._known = known
+        self._public_site = public_site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        key = bearer(Headers(scope=scope).get("authorization", ""))
+        principal = self._who(key) if key else None
+        scope.setdefault("state", {})["principal"] = principal
+        if principal is None and not self._is_open(scope["path"]):
+            await self._refuse(key)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in OPEN or (self._public_site and (path == "/" or path.startswith(PUBLIC_SITE)))
+
+    def _refuse(self, key: str | None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+        if key and not self._known():
+            return problem(503, detail="the keys are being read", headers={"retry-after": "1"})
+        detail = "this key is not known" if key else "send a key: Authorization: Bearer sl_…"
+        return problem(401, detail=detail, headers={"www-authenticate": "Bearer"})
+
+
+def bearer(authorization: str) -> str | None:
+    """Return the key in an Authorization header, if it holds one (RFC 6750)."""
+    scheme, _, key = authorization.partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None

@@ -1,0 +1,170 @@
+"""The composition root of the gateway: settings in, connections opened, jobs run."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+
+from services.gateway.adapters.kafka_reads import KafkaEnds, KafkaTexts, ReleasedLog, epoch
+from services.gateway.adapters.names import SystemNames
+from services.gateway.adapters.redis_views import RedisViews
+from services.gateway.app import create_app
+from services.gateway.audit import Audit
+from services.gateway.context import Gateway
+from services.gateway.decisions import Decisions
+from services.gateway.deliveries_view import DeliveriesView
+from services.gateway.desk_view import DeskView
+from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.following import jobs_of, tables
+from services.gateway.in_transit import InTransit
+from services.gateway.keyring import KeyRing
+from services.gateway.own_writes import OwnWrites
+from services.gateway.receipts import Receipts
+from services.gateway.registrar import Registrar
+from services.gateway.registry import Registry
+from services.gateway.retries import Retries
+from services.gateway.settings import GatewaySettings
+from services.gateway.shared_log import SharedLog
+from services.gateway.stories import Stories
+from services.gateway.stream.history import KafkaHistory
+from services.gateway.stream.hub import CHECK as STREAM_CHECK
+from services.gateway.stream.hub import Logs, StreamHub
+from services.gateway.stream.options import StreamOptions
+from services.gateway.stream.positions import Position, id_of
+from services.gateway.stream.protocol import stream_protocol
+from services.gateway.stream_access import StreamAccess
+from services.gateway.subscriptions import Subscriptions
+from services.gateway.tickets import Tickets
+from services.gateway.views.keeper import CHECK as VIEWS_CHECK
+from services.gateway.views.keeper import ViewsKeeper
+from shared.domain.errors import Misconfigured
+from shared.domain.story import Lane
+from shared.platform.clock import BrokerClock
+from shared.platform.consuming import Source, consume
+from shared.platform.egress import EgressPolicy, parse_allow
+from shared.platform.health import Health
+from shared.platform.http import serve
+from shared.platform.jobs import Job, run
+from shared.platform.parking import DeadLetters
+from shared.platform.principals import PrincipalBook
+from shared.platform.publishing import Publisher
+from shared.platform.reading import Lookup, Tail
+from shared.platform.redis import connect
+from shared.platform.sealing import Sealer
+from shared.platform.topics import Topic, spec
+
+VIEWS_GROUP = "views"
+AT_MOST = 64
+
+
+async def main(settings: GatewaySettings) -> None:
+    """Run the gateway until a signal stops it. Raises JobError when a job fails: start the process again."""
+    async with AsyncExitStack() as opened:
+        await run(await jobs(settings, opened))
+
+
+async def jobs(
+    settings: GatewaySettings, opened: AsyncExitStack, listening: Callable[[int], None] | None = None
+) -> dict[str, Job]:
+    """Open what the service needs, to be closed by `opened`, and return its jobs by name.
+
+    `listening` is told the port once requests are taken.
+    """
+    if settings.profile == "production" and settings.endpoint_allow:
+        raise Misconfigured("WIRE_ENDPOINT_ALLOW is for the local profile only; unset it in production.")
+    kafka, health, clock = settings.kafka, Health(VIEWS_CHECK, STREAM_CHECK), BrokerClock()
+    publisher = await opened.enter_async_context(Publisher(kafka, "gateway", on_append_time=clock.observe))
+    lookup = await opened.enter_async_context(Lookup(kafka))
+    redis = connect(settings.redis_url)
+    opened.push_async_callback(redis.aclose)
+    life = await epoch(kafka)
+    views = RedisViews(redis, f"{kafka.topic_prefix}views:")
+    gateway, fed = _put_together(settings, publisher, lookup, views, clock, life)
+    known = asyncio.Event()
+    access = StreamAccess(gateway.keys.book.who, known.is_set, gateway.registry, gateway.tickets)
+    hub = await _hub(settings, opened, gateway.desk, access, life, health)
+    app = create_app(gateway, health, keys_known=known.is_set, public_site=settings.public_site)
+    keeper = ViewsKeeper(views, ReleasedLog(kafka), health)
+    following = partial(
+        consume,
+        kafka,
+        group=VIEWS_GROUP,
+        member=f"{VIEWS_GROUP}-{settings.instance}",
+        sources=(Source(Topic.RELEASED_FLASH, AT_MOST), Source(Topic.RELEASED, AT_MOST)),
+        handle=keeper.handle,
+        park=partial(DeadLetters(publisher, "gateway").park, stage=VIEWS_GROUP),
+        ownership=keeper,
+        parked_per_minute=settings.park_per_minute,
+        health=health,
+    )
+    serving = partial(serve, app, settings.bind, settings.gateway_port, http=stream_protocol(hub), listening=listening)
+    held = tables(gateway.keys.writes.apply, fed.apply, gateway.receipts.transit, gateway.deliveries, known.set)
+    return {
+        **jobs_of(kafka, health, held),
+        "stream": hub.run,
+        "views": lambda stop: following(stop=stop),
+        "views keeper": keeper.run,
+        "http": lambda stop: serving(stop=stop),
+    }
+
+
+def _put_together(
+    settings: GatewaySettings, publisher: Publisher, lookup: Lookup, views: RedisViews, clock: BrokerClock, life: str
+) -> tuple[Gateway, OwnWrites]:
+    """Return the use cases over their tables, and what feeds the registry."""
+    kafka = settings.kafka
+    book = PrincipalBook(settings.operator_key.get_secret_value() or None)
+    desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
+    entries = OwnWrites(publisher, registry.apply)
+    audit = Audit(publisher, clock, f"gateway-{settings.instance}-{time.time_ns() // 1_000_000}")
+    stories = Stories(views, desk)
+    due = spec(Topic.DUE).partitions
+    shards = due.production if settings.profile == "production" else due.local
+    rules = EndpointRules(EgressPolicy(allow=parse_allow(settings.endpoint_allow)), SystemNames())
+    sealer = Sealer(settings.secret_key.get_secret_value())
+
+    def cursor_of(start: Mapping[Lane, int]) -> str:
+        return id_of(life, Position(start.get(Lane.FLASH, 0), start.get(Lane.ROUTINE, 0)))
+
+    gateway = Gateway(
+        keys=KeyRing(book, OwnWrites(publisher, book.apply), audit, clock, settings.profile),
+        desk=desk,
+        receipts=Receipts(desk, transit, clock),
+        decisions=Decisions(desk, transit, publisher, audit, clock),
+        texts=KafkaTexts(lookup),
+        stories=stories,
+        registry=registry,
+        registrar=Registrar(registry, entries, publisher, sealer, rules, clock, shards),
+        subscriptions=Subscriptions(registry, entries, KafkaEnds(kafka), clock, cursor_of),
+        deliveries=deliveries,
+        retries=Retries(stories, publisher, clock, shards),
+        tickets=Tickets(clock),
+        clock=clock,
+        public_url=settings.public_url,
+    )
+    return gateway, entries
+
+
+async def _hub(
+    settings: GatewaySettings,
+    opened: AsyncExitStack,
+    desk: DeskView,
+    access: StreamAccess,
+    life: str,
+    health: Health,
+) -> StreamHub:
+    """Return the stream's hub. The desk's view of the states is fed by the same reading as its gate."""
+    kafka = settings.kafka
+    released = (Topic.RELEASED_FLASH, Topic.RELEASED)
+    flashes = await opened.enter_async_context(Tail(kafka, released[:1]))
+    both = await opened.enter_async_context(Tail(kafka, released, health=health))
+    states = await opened.enter_async_context(Tail(kafka, (Topic.STATE, Topic.KILLED), health=health))
+    return StreamHub(
+        epoch=life,
+        authorize=access,
+        logs=Logs(flashes, both, SharedLog(states, desk.apply, desk.all_loaded)),
+        history=KafkaHistory(kafka),
+        options=StreamOptions(drain_s=settings.drain_s),
+        health=health,
+    )

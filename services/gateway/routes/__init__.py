@@ -1,0 +1,1 @@
+"""The gateway's HTTP: one file for each thing that is asked about."""

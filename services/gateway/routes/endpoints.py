@@ -1,0 +1,220 @@
+"""Where do webhooks go? `/v1/endpoints`, each subscriber's own."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from services.gateway.context import Gateway
+from services.gateway.refusals import Later, NotFound
+from services.gateway.registry import Part
+from services.gateway.routes.asking import IfMatch, Ours, Subscriber, SubscriberReader, subscriber_of
+from services.gateway.routes.problems import responses
+from shared.domain.subscription import Endpoint, EndpointState
+
+router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"])
+
+LONGEST_OVERLAP_S = 7 * 86_400
+Signing = Annotated[list[Literal["v1", "v1a"]], Field(min_length=1, max_length=2)]
+Rate = Annotated[float, Field(gt=0, le=10_000, description="deliveries per second at most")]
+Description = Annotated[str, Field(max_length=500)]
+Secret = Annotated[str, Field(max_length=200, description="your own, `whsec_` and base64 of 24 to 64 bytes")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Signed(_Body):
+    @field_validator("signing", check_fields=False)
+    @classmethod
+    def _with_v1(cls, signing: list[str] | None) -> list[str] | None:
+        if signing is not None and "v1" not in signing:
+            raise ValueError("v1 cannot be left out: it is what every verifier understands")
+        return signing
+
+
+class NewEndpoint(_Signed):
+    """Where to send, and how to sign it."""
+
+    url: str = Field(examples=["https://hooks.example.com/slugline"])
+    description: Description = ""
+    rate_limit: Rate | None = None
+    signing: Signing = ["v1"]
+    headers: dict[str, str] = Field(default={}, description="headers of your own on every webhook")
+    secret: Secret | None = None
+
+
+class EndpointChange(_Signed):
+    """What is to change; what is left out stays."""
+
+    url: str | None = None
+    description: Description | None = None
+    rate_limit: Rate | None = None
+    signing: Signing | None = None
+    headers: dict[str, str] | None = None
+
+
+class Rotation(_Body):
+    """How long the secrets before stay valid; 0 for a leaked one."""
+
+    overlap_s: int = Field(default=86_400, ge=0, le=LONGEST_OVERLAP_S)
+    secret: Secret | None = None
+
+
+class ShownEndpoint(BaseModel):
+    """An endpoint without its secret."""
+
+    endpoint_id: str
+    subscriber: str
+    url: str
+    description: str
+    rate_limit: float | None
+    signing: list[str]
+    headers: dict[str, str]
+    state: EndpointState
+    created_at: datetime
+    public_key: str | None = Field(default=None, description="for `v1a` signatures")
+
+
+class IssuedEndpoint(ShownEndpoint):
+    """An endpoint just made; its secret is never shown again."""
+
+    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+
+
+class IssuedSecret(BaseModel):
+    """The new secret; never shown again."""
+
+    endpoint_id: str
+    secret: str
+    public_key: str | None = None
+    previous_retire_at: datetime | None = None
+
+
+class Endpoints(BaseModel):
+    items: list[ShownEndpoint]
+
+
+class SentTest(BaseModel):
+    """A test on its way; look it up under `/v1/deliveries/{delivery_id}`."""
+
+    endpoint_id: str
+    delivery_id: str
+
+
+@router.post("", status_code=201, responses=responses(422, 503))
+async def register(new: NewEndpoint, by: Subscriber, ours: Ours, answer: Response) -> IssuedEndpoint:
+    """Register an endpoint. It is pending until it answers the challenge, which goes out at once."""
+    part, made = await ours.registrar.register(
+        subscriber_of(by),
+        new.url,
+        tuple(dict.fromkeys(new.signing)),
+        new.headers,
+        new.secret,
+        description=new.description,
+        rate_limit=new.rate_limit,
+    )
+    _tag(answer, part)
+    answer.headers["location"] = f"/v1/endpoints/{part.value.endpoint_id}"
+    return IssuedEndpoint(secret=made.shared, **_shown(ours, part).model_dump())
+
+
+@router.get("", responses=responses())
+async def endpoints(by: SubscriberReader, ours: Ours) -> Endpoints:
+    """Your endpoints, oldest first."""
+    return Endpoints(items=[_shown(ours, part) for part in ours.registry.endpoints(by)])
+
+
+@router.get("/{endpoint_id}", responses=responses(404))
+async def endpoint(endpoint_id: str, by: SubscriberReader, ours: Ours, answer: Response) -> ShownEndpoint:
+    """One endpoint; its ETag is for `If-Match`."""
+    part = ours.registry.endpoint(by, endpoint_id)
+    _tag(answer, part)
+    return _shown(ours, part)
+
+
+@router.patch("/{endpoint_id}", responses=responses(404, 412, 422, 503))
+async def change(
+    endpoint_id: str, new: EndpointChange, by: Subscriber, ours: Ours, answer: Response, if_match: IfMatch = None
+) -> ShownEndpoint:
+    """Change an endpoint; with another URL it is pending again."""
+    optional = {"rate_limit"}
+    given: dict[str, Any] = {
+        name: getattr(new, name) for name in new.model_fields_set if getattr(new, name) is not None or name in optional
+    }
+    if "signing" in given:
+        given["signing"] = tuple(dict.fromkeys(given["signing"]))
+    part = await ours.registrar.change(by, endpoint_id, if_match, given)
+    _tag(answer, part)
+    return _shown(ours, part)
+
+
+@router.delete("/{endpoint_id}", status_code=204, responses=responses(404, 412, 503))
+async def delete(endpoint_id: str, by: Subscriber, ours: Ours, if_match: IfMatch = None) -> Response:
+    """Delete an endpoint and its secrets; subscriptions that went there go on as stream only."""
+    await ours.registrar.delete(by, endpoint_id, if_match)
+    return Response(status_code=204)
+
+
+@router.post("/{endpoint_id}/test", status_code=202, responses=responses(404, 503))
+async def test(endpoint_id: str, by: Subscriber, ours: Ours) -> SentTest:
+    """Send a test event the way deliveries go."""
+    return SentTest(endpoint_id=endpoint_id, delivery_id=await ours.registrar.test(by, endpoint_id))
+
+
+@router.post("/{endpoint_id}/rotate-secret", responses=responses(404, 422, 503))
+async def rotate(endpoint_id: str, rotation: Rotation, by: Subscriber, ours: Ours) -> IssuedSecret:
+    """Sign with a new secret; webhooks carry both signatures until the one before retires."""
+    made, until = await ours.registrar.rotate(by, endpoint_id, rotation.overlap_s, rotation.secret)
+    return IssuedSecret(
+        endpoint_id=endpoint_id, secret=made.shared, public_key=made.public_key, previous_retire_at=until
+    )
+
+
+@router.post("/{endpoint_id}/challenge", status_code=202, responses=responses(404, 409, 503))
+async def challenge(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
+    """Ask a pending endpoint again, with a new challenge."""
+    return _shown(ours, await ours.registrar.challenge(by, endpoint_id))
+
+
+@router.post("/{endpoint_id}/pause", responses=responses(404, 409, 503))
+async def pause(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
+    """Send nothing for the time being."""
+    return _shown(ours, await ours.registrar.move(by, endpoint_id, (EndpointState.ACTIVE,), EndpointState.PAUSED))
+
+
+@router.post("/{endpoint_id}/resume", responses=responses(404, 409, 503))
+async def resume(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
+    """Send again what fell due meanwhile."""
+    return _shown(ours, await ours.registrar.move(by, endpoint_id, (EndpointState.PAUSED,), EndpointState.ACTIVE))
+
+
+@router.post("/{endpoint_id}/enable", responses=responses(404, 409, 503))
+async def enable(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
+    """Use an endpoint again that was disabled."""
+    return _shown(ours, await ours.registrar.move(by, endpoint_id, (EndpointState.DISABLED,), EndpointState.ACTIVE))
+
+
+@router.api_route("/{endpoint_id}/replays", methods=["POST", "GET"], include_in_schema=False)
+async def replays(endpoint_id: str, by: SubscriberReader, ours: Ours) -> None:
+    """Replays come with a later version."""
+    ours.registry.endpoint(by, endpoint_id)
+    raise Later("replays come with a later version")
+
+
+@router.api_route("/{endpoint_id}/replays/{replay_id}", methods=["GET", "DELETE"], include_in_schema=False)
+async def replay(endpoint_id: str, by: SubscriberReader, ours: Ours) -> None:
+    """No replay exists yet."""
+    ours.registry.endpoint(by, endpoint_id)
+    raise NotFound("there is no such replay")
+
+
+def _tag(answer: Response, part: Part[Endpoint]) -> None:
+    answer.headers["etag"] = part.etag
+
+
+def _shown(ours: Gateway, part: Part[Endpoint]) -> ShownEndpoint:
+    known = part.value.model_dump(exclude={"challenge", "challenged_at"})
+    return ShownEndpoint(**known, public_key=ours.registrar.public_key(part.value.endpoint_id))

@@ -1,0 +1,47 @@
+"""What is new, for feed readers? `/feeds`, without a key where the site is public."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Final, Literal
+
+from fastapi import APIRouter, Request, Response
+
+from services.gateway.feeds import atom, json_feed, rss
+from services.gateway.feeds.entries import Feed, entry_of
+from services.gateway.routes.asking import Ours
+from services.gateway.routes.problems import responses
+
+router = APIRouter(prefix="/feeds", tags=["feeds"])
+
+MOST_ENTRIES: Final = 50
+Format = Literal["atom", "rss", "json"]
+_FORMATS: Final[dict[Format, tuple[str, Callable[[Feed], bytes]]]] = {
+    "atom": (atom.MEDIA_TYPE, atom.atom),
+    "rss": (rss.MEDIA_TYPE, rss.rss),
+    "json": (json_feed.MEDIA_TYPE, json_feed.json_feed),
+}
+
+
+@router.get("/latest.{form}", responses=responses(404, 503), response_class=Response)
+async def latest(form: Format, request: Request, ours: Ours) -> Response:
+    """The newest stories; a withheld or killed one stays in as its notice, in Atom a kill also as a tombstone."""
+    return await _feed(request, ours, "Slugline: latest", None, form)
+
+
+@router.get("/sections/{slug}.{form}", responses=responses(404, 503), response_class=Response)
+async def section(slug: str, form: Format, request: Request, ours: Ours) -> Response:
+    """The newest stories of one section."""
+    return await _feed(request, ours, f"Slugline: {slug}", slug, form)
+
+
+async def _feed(request: Request, ours: Ours, title: str, section: str | None, form: Format) -> Response:
+    media_type, make = _FORMATS[form]
+    base = ours.public_url or str(request.base_url).rstrip("/")
+    items = await ours.stories.newest(section, MOST_ENTRIES)
+    body = make(Feed(title, f"{base}{request.url.path}", tuple(entry_of(item) for item in items)))
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # no-cache: whoever keeps it asks again, so that a kill counts at the next look
+    headers = {"etag": etag, "cache-control": "no-cache"}
+    if etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers={**headers, "content-type": f"{media_type}; charset=utf-8"})

@@ -1,0 +1,29 @@
+"""What is the gateway told? Its settings, read once."""
+
+from pydantic import Field, SecretStr
+
+from shared.platform.settings import CommonSettings
+
+
+class GatewaySettings(CommonSettings):
+    """Settings of the gateway."""
+
+    gateway_port: int = Field(
+        default=8080, ge=0, le=65535, description="port of the gateway's public HTTP; 0 takes a free one"
+    )
+    operator_key: SecretStr = Field(default=SecretStr(""), description="the first operator's API key, accepted by every service without any record")
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Fernet keys (comma separated, newest first) that seal endpoint secrets in topics and Redis",
+    )
+    endpoint_allow: str = Field(
+        default="",
+        description="host:port pairs (comma separated) a webhook may reach although a rule forbids it; local only",
+    )
+    public_site: bool = Field(default=False, description="1: pages and feeds are readable without a key")
+    public_url: str = Field(
+        default="", description="base URL that feeds name as their own, without a slash at its end; else the request's"
+    )
+    drain_s: float = Field(
+        default=2.0, ge=0, le=120, description="seconds over which a stopping gateway lets its stream clients go"
+    )

@@ -1,0 +1,220 @@
+"""What may be read of a story, or of all: the views, shown through the gate."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.gateway.desk_view import DeskView
+from services.gateway.refusals import Gone, NotFound, NotReady, unfit_parameter
+from services.gateway.views.documents import Document
+from services.gateway.views.ports import Place, Views, ViewsMissing
+from shared.domain.events import epoch_us
+from shared.domain.item import Item, rfc3339
+from shared.domain.state import KillRecord, StoryState
+from shared.domain.story import Kind, Lane, changes_between
+from shared.domain.subscription import Filter, Text, wants
+from shared.platform.clock import from_epoch_us
+
+SCANNED_AT_ONCE: Final = 100
+MOST_SCANNED: Final = 2_000
+"""Stories judged for one page; a filter that wants next to nothing gets a short page with a cursor."""
+
+_WITHHELD: Final = "This story is withheld: do not use it until it is released again."
+_KILLED: Final = "This story is killed: withdraw every version of it and do not use it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items, and the cursor of what follows, or None."""
+
+    items: list[Item]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """Every answer passes the gate: a kill or withhold counts as soon as its state is known, before the views do.
+
+    All methods raise NotReady while views or gate are not whole.
+    """
+
+    views: Views
+    gate: DeskView
+
+    async def story(self, story_id: str) -> Item:
+        """The newest release, or the notice of a withhold. Raises NotFound, Gone."""
+        document = await self._document(story_id)
+        return self._shown(document).item
+
+    async def versions(self, story_id: str) -> list[Item]:
+        """The released versions, oldest first. Raises NotFound (also while withheld), Gone."""
+        if self._shown(await self._document(story_id)).is_notice:
+            raise NotFound("this story is withheld")
+        try:
+            return [document.item for document in await self.views.versions(story_id)]
+        except ViewsMissing as missing:
+            raise NotReady(str(missing)) from missing
+
+    async def version(self, story_id: str, version: int) -> Item:
+        """Raises NotFound, Gone."""
+        for item in await self.versions(story_id):
+            if item.version == version:
+                return item
+        raise NotFound(f"version {version} of this story was not released")
+
+    async def released(self, story_id: str, release_no: int) -> Item | None:
+        """One release as it went out; None once a newer one of its version, a withhold or a kill took its place."""
+        try:
+            document = await self.views.story(story_id)
+            kept = [] if document is None else [document, *await self.views.versions(story_id)]
+        except ViewsMissing as missing:
+            raise NotReady(str(missing)) from missing
+        return next((one.item for one in kept if one.item.release_no == release_no and one == self._gated(one)), None)
+
+    async def diff(self, story_id: str, since: int | None, to: int | None) -> dict[str, Any]:
+        """What changed between two released versions (default: the newest two). Raises NotFound, Gone."""
+        items = {item.version: item for item in await self.versions(story_id)}
+        numbers = sorted(items)
+        to = numbers[-1] if to is None and numbers else to
+        earlier = [number for number in numbers if to is not None and number < to]
+        since = (earlier[-1] if earlier else to) if since is None else since
+        missing = [number for number in (since, to) if number not in items]
+        if missing or since is None or to is None:
+            raise NotFound(f"version {missing[0] if missing else 1} of this story was not released")
+        changes = changes_between(items[since].story, items[to].story)
+        return {"story_id": story_id, "from": since, "to": to, "changes": changes}
+
+    async def page(self, wanted: Filter, since: datetime | None, limit: int, cursor: str | None) -> Page:
+        """Released stories that a filter wants, newest first. Raises Unfit for a cursor that is none of ours."""
+        section = wanted.sections[0] if len(wanted.sections) == 1 else None
+        items: list[Item] = []
+        scanned = 0
+        begin = None if cursor is None else _place(cursor)
+        async for place, document in self._scan(section, begin, 0 if since is None else epoch_us(since)):
+            scanned += 1
+            shown = self._gated(document)
+            if not shown.is_notice and wants(wanted, shown.facts, Text(shown.item.story)):
+                items.append(shown.item)
+            if len(items) >= limit or scanned >= MOST_SCANNED:
+                return Page(items, _cursor(place))
+        return Page(items, None)
+
+    async def newest(self, section: str | None, at_most: int) -> list[Item]:
+        """The newest entries of a feed; a withheld or killed story stays in it as its notice."""
+        try:
+            found = await self.views.listed(section, None, 0, at_most)
+        except ViewsMissing as missing:
+            raise NotReady(str(missing)) from missing
+        self._check_gate()
+        return [self._gated(document).item for _, document in found]
+
+    async def _document(self, story_id: str) -> Document:
+        self._check_gate()
+        if kill := self.gate.kill(story_id):
+            raise Gone(_kill_notice(kill))
+        try:
+            document = await self.views.story(story_id)
+        except ViewsMissing as missing:
+            raise NotReady(str(missing)) from missing
+        if document is None:
+            raise NotFound("there is no released story under this id")
+        return document
+
+    def _shown(self, document: Document) -> Document:
+        shown = self._gated(document)
+        if shown.is_kill:
+            item = shown.item
+            raise Gone(_notice_members(item.story_id, item.version, item.release_no, item.notice, item.replacement))
+        return shown
+
+    def _gated(self, document: Document) -> Document:
+        """The document as it may be shown now: a notice instead of a text that is killed or withheld since."""
+        if document.is_kill:
+            return document
+        if kill := self.gate.kill(document.story_id):
+            return Document(_killed(document.item, kill), document.facts)
+        state = self.gate.state(document.story_id)
+        if state and state.withheld and not document.is_notice:
+            return Document(_withheld(document.item, state), document.facts)
+        return document
+
+    def _check_gate(self) -> None:
+        if not self.gate.loaded:
+            raise NotReady("what was killed or withheld is being read")
+
+    async def _scan(
+        self, section: str | None, before: Place | None, since_us: int
+    ) -> AsyncIterator[tuple[Place, Document]]:
+        self._check_gate()
+        while True:
+            try:
+                found = await self.views.listed(section, before, since_us, SCANNED_AT_ONCE)
+            except ViewsMissing as missing:
+                raise NotReady(str(missing)) from missing
+            for place, document in found:
+                yield place, document
+            if len(found) < SCANNED_AT_ONCE:
+                return
+            before = found[-1][0]
+
+
+def _withheld(item: Item, state: StoryState) -> Item:
+    return _notice(item, Kind.WITHHOLD, "withheld", state.release_no, {"notice": _WITHHELD})
+
+
+def _killed(item: Item, kill: KillRecord) -> Item:
+    more = {"notice": _kill_words(kill), "replacement": kill.replacement, "released_at": from_epoch_us(kill.at)}
+    return _notice(item, Kind.KILL, "canceled", kill.release_no, more)
+
+
+def _notice(item: Item, kind: Kind, status: str, release_no: int, more: dict[str, Any]) -> Item:
+    """The item without a word of its text; what the wire itself will show comes with the views."""
+    story = {name: item.story[name] for name in ("uri", "type", "version", "standard") if name in item.story}
+    update: dict[str, Any] = {
+        "seq": None,
+        "lane": Lane.FLASH,
+        "kind": kind,
+        "release_no": release_no,
+        "corrects": None,
+        "changes": (),
+        "lineage": (),
+        "labels": (),
+        "story": {**story, "pubStatus": status},
+    }
+    return item.model_copy(update={**update, **more})
+
+
+def _kill_words(kill: KillRecord) -> str:
+    return f"{_KILLED} Use {kill.replacement} instead." if kill.replacement else _KILLED
+
+
+def _kill_notice(kill: KillRecord) -> dict[str, Any]:
+    killed = _notice_members(kill.story_id, kill.version, kill.release_no, _kill_words(kill), kill.replacement)
+    return {**killed, "killed_at": rfc3339(from_epoch_us(kill.at))}
+
+
+def _notice_members(
+    story_id: str, version: int, release_no: int, notice: str | None, replacement: str | None
+) -> dict[str, Any]:
+    return {
+        "story_id": story_id,
+        "version": version,
+        "release_no": release_no,
+        "notice": notice,
+        "replacement": replacement,
+    }
+
+
+def _cursor(place: Place) -> str:
+    return base64.urlsafe_b64encode(f"{place.at_us}:{place.story_id}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> Place:
+    try:
+        at_us, _, story_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        return Place(int(at_us), story_id)
+    except (ValueError, binascii.Error):
+        raise unfit_parameter("cursor", "not a cursor of this list") from None

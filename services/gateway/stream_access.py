@@ -1,0 +1,45 @@
+"""Who may listen to the stream, and to what?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.gateway.knock import bearer
+from services.gateway.refusals import NotFound
+from services.gateway.registry import Registry
+from services.gateway.stream.ports import Grant, HeaderView, Problem
+from services.gateway.tickets import Tickets
+from shared.domain.state import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAccess:
+    """`Authorize` of the stream: a key or a ticket, and the caller's own subscription if one is named."""
+
+    who: Callable[[str], Principal | None]
+    known: Callable[[], bool]
+    registry: Registry
+    tickets: Tickets
+
+    def __call__(self, view: HeaderView) -> Grant | Problem:
+        principal = self._principal(view)
+        if isinstance(principal, Problem):
+            return principal
+        subscription_id = view.param("subscription")
+        if subscription_id is None:
+            return Grant(principal.subscriber or principal.person)
+        try:
+            subscription = self.registry.subscription(principal, subscription_id).value
+        except NotFound as missing:
+            return Problem(404, "Not Found", str(missing))
+        return Grant(subscription.subscriber, subscription.filter, subscription.start)
+
+    def _principal(self, view: HeaderView) -> Principal | Problem:
+        ticket = view.param("ticket")
+        key = bearer(view.headers.get("authorization", ""))
+        principal = self.tickets.redeem(ticket) if ticket else self.who(key) if key else None
+        if principal is not None:
+            return principal
+        if not self.known():
+            return Problem(503, "Service Unavailable", "the keys are being read", headers=(("retry-after", "1"),))
+        detail = "this ticket is used, over or unknown" if ticket else "send a key: Authorization: Bearer sl_…"
+        return Problem(401, "Unauthorized", detail, headers=(("www-authenticate", "Bearer"),))

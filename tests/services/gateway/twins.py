@@ -1,0 +1,246 @@
+"""In-memory twins of what the gateway asks of the outside, and a whole gateway over them."""
+
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+from cryptography.fernet import Fernet
+
+from services.gateway.app import create_app
+from services.gateway.audit import Audit
+from services.gateway.context import Gateway
+from services.gateway.decisions import Decisions
+from services.gateway.deliveries_view import DeliveriesView
+from services.gateway.desk_view import DeskView
+from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.in_transit import InTransit
+from services.gateway.keyring import KeyRing
+from services.gateway.own_writes import OwnWrites
+from services.gateway.receipts import Receipts
+from services.gateway.registrar import Registrar
+from services.gateway.registry import Registry
+from services.gateway.retries import Retries
+from services.gateway.stories import Stories
+from services.gateway.subscriptions import Subscriptions
+from services.gateway.tickets import Tickets
+from services.gateway.views.documents import Document
+from services.gateway.views.ports import Place, ViewsMissing
+from shared.domain.events import DeskDecided, parse_event
+from shared.domain.keys import Scope, hash_key
+from shared.domain.lifecycle import Deciding, Position, decide
+from shared.domain.state import Principal, StoryState, StoryText, TextRef
+from shared.domain.story import Lane
+from shared.platform.clock import FixedClock
+from shared.platform.egress import EgressPolicy, parse_allow
+from shared.platform.health import Health
+from shared.platform.principals import PrincipalBook
+from shared.platform.publishing import Appended, Headers, Outgoing, PublishTimeout
+from shared.platform.records import Record
+from shared.platform.sealing import Sealer
+from shared.platform.topics import Topic, key_of
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SHARDS = 6
+SEALER = Sealer(Fernet.generate_key().decode())
+OPERATOR = "sl_local_operator"
+
+
+def record(topic: Topic, key: str, value: bytes | None, offset: int = 0, **headers: str) -> Record:
+    named = {name: text.encode() for name, text in headers.items()}
+    return Record(topic, 0, offset, key, value, named, int(NOON.timestamp() * 1000))
+
+
+class MemoryTopics:
+    """`Publishing` into lists. `away` makes it answer like a broker that is gone."""
+
+    def __init__(self) -> None:
+        self.written: list[Outgoing] = []
+        self.away = False
+        self._offsets = itertools.count(100)
+        self.told: list[Any] = []
+
+    async def publish(
+        self, topic: Topic, key: str, value: bytes | None, headers: Headers = (), *, partition: int | None = None
+    ) -> Appended:
+        [appended] = await self.publish_all([Outgoing(topic, key, value, headers, partition)])
+        return appended
+
+    async def publish_all(self, records: list[Outgoing]) -> list[Appended]:
+        if self.away:
+            raise PublishTimeout("not confirmed")
+        self.written.extend(records)
+        for one in records:
+            for told in self.told:
+                told(one)
+        return [Appended(one.topic, 0, next(self._offsets), 0) for one in records]
+
+    def on(self, topic: Topic) -> list[Outgoing]:
+        return [one for one in self.written if one.topic is topic]
+
+
+class MemoryViews:
+    """`Views` in a dictionary; `missing` makes them vanish."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, Document] = {}
+        self.texts: dict[str, dict[int, Document]] = {}
+        self.missing = False
+
+    def put(self, document: Document) -> None:
+        self.newest[document.story_id] = document
+        if not document.is_notice:
+            self.texts.setdefault(document.story_id, {})[document.item.version] = document
+
+    async def story(self, story_id: str) -> Document | None:
+        self._check()
+        return self.newest.get(story_id)
+
+    async def versions(self, story_id: str) -> list[Document]:
+        self._check()
+        return [one for _, one in sorted(self.texts.get(story_id, {}).items())]
+
+    async def listed(
+        self, section: str | None, before: Place | None, since_us: int, at_most: int
+    ) -> list[tuple[Place, Document]]:
+        self._check()
+        found = [
+            (Place(one.at_us, one.story_id), one)
+            for one in self.newest.values()
+            if (section is None or section in one.facts.sections) and one.at_us >= since_us
+        ]
+        return sorted((one for one in found if before is None or one[0] < before), reverse=True)[:at_most]
+
+    def _check(self) -> None:
+        if self.missing:
+            raise ViewsMissing("the views are being rebuilt")
+
+
+class MemoryTexts:
+    """`Texts` by offset."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, StoryText] = {}
+
+    async def text(self, at: TextRef) -> StoryText | None:
+        return self.kept.get(at.offset)
+
+
+class MemoryNames:
+    """`Names` as a test says; unknown names have no address."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Sequence[str]] = {"hooks.example.com": ["93.184.216.34"]}
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        return self.known.get(host, ())
+
+
+class MemoryEnds:
+    """`ReleasedEnds` as a test says."""
+
+    def __init__(self) -> None:
+        self.at: dict[Lane, int] = {Lane.FLASH: 12, Lane.ROUTINE: 4020}
+
+    async def ends(self) -> Mapping[Lane, int]:
+        return self.at
+
+
+@dataclass(slots=True)
+class World:
+    """One gateway, what stands behind it, and a client for each kind of key."""
+
+    topics: MemoryTopics
+    views: MemoryViews
+    texts: MemoryTexts
+    names: MemoryNames
+    ends: MemoryEnds
+    desk: DeskView
+    transit: InTransit
+    registry: Registry
+    deliveries: DeliveriesView
+    book: PrincipalBook
+    clock: FixedClock
+    health: Health
+    http: httpx2.AsyncClient
+    gateway: Gateway
+    known: list[bool] = field(default_factory=lambda: [True])
+    moderated: bool = True
+
+    def key(self, name: str, *scopes: Scope, subscriber: str | None = None) -> dict[str, str]:
+        """Make a key known and return the headers that carry it."""
+        value = f"sl_local_{name}"
+        principal = Principal(
+            key_id=f"key_{name}",
+            hash=hash_key(value),
+            prefix=value[:9],
+            subscriber=subscriber,
+            person=name,
+            scopes=scopes,
+            created_at=NOON,
+        )
+        key = key_of(principal.key_id, "key")
+        self.book.apply(record(Topic.PRINCIPAL_STATE, key, principal.model_dump_json().encode()))
+        return {"authorization": f"Bearer {value}"}
+
+    @property
+    def operator(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {OPERATOR}"}
+
+    def know(self, state: StoryState) -> None:
+        """Moderation writes a state."""
+        self.desk.apply(record(Topic.STATE, state.story_id, state.model_dump_json().encode()))
+
+    def moderate(self, out: Outgoing) -> None:
+        """Moderation takes a decision the moment it is published."""
+        if out.topic is not Topic.INBOX_FLASH or not self.moderated:
+            return
+        event = parse_event(out.value)
+        assert isinstance(event, DeskDecided)
+        before = self.desk.state(event.story_id) or StoryState(story_id=event.story_id)
+        if before.entry(event.event_id) is None:
+            self.know(decide(before, Deciding(event.event_id, event.data), self.clock.now(), Position()))
+
+
+@asynccontextmanager
+async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[World]:
+    """A gateway over twins, its tables loaded."""
+    topics, views, texts, names, ends = MemoryTopics(), MemoryViews(), MemoryTexts(), MemoryNames(), MemoryEnds()
+    desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
+    clock, health, known = FixedClock(NOON), Health(), [True]
+    book = PrincipalBook(OPERATOR)
+    audit = Audit(topics, clock, "gateway-test")
+    stories = Stories(views, desk)
+    entries = OwnWrites(topics, registry.apply)
+    rules = EndpointRules(EgressPolicy(allow=parse_allow(allow)), names)
+    gateway = Gateway(
+        keys=KeyRing(book, OwnWrites(topics, book.apply), audit, clock, "local"),
+        desk=desk,
+        receipts=Receipts(desk, transit, clock),
+        decisions=Decisions(desk, transit, topics, audit, clock, wait_s=0.05),
+        texts=texts,
+        stories=stories,
+        registry=registry,
+        registrar=Registrar(registry, entries, topics, SEALER, rules, clock, SHARDS),
+        subscriptions=Subscriptions(registry, entries, ends, clock, _cursor_of),
+        deliveries=deliveries,
+        retries=Retries(stories, topics, clock, SHARDS),
+        tickets=Tickets(clock),
+        clock=clock,
+    )
+    desk.all_loaded()
+    app = create_app(gateway, health, keys_known=lambda: known[0], public_site=public_site)
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as http:
+        made = World(
+            topics, views, texts, names, ends, desk, transit, registry, deliveries, book, clock, health, http, gateway, known
+        )  # fmt: skip
+        topics.told.append(made.moderate)
+        yield made
+
+
+def _cursor_of(start: Mapping[Lane, int]) -> str:
+    return f"e-{start.get(Lane.FLASH, 0)}-{start.get(Lane.ROUTINE, 0)}"
