@@ -4,7 +4,7 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo down test check fmt bench requirements clean
+.PHONY: help setup run containers demo down test check fmt bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ setup: ## Put everything in place: .venv, the Kafka jars, Java and Redis where t
 run: ## Run the whole wire here, on a real Kafka and Redis; Ctrl-C stops it
 	@$(BOOTSTRAP) run
 	@$(VENV)/python -m deploy.local up
+
+containers: ## Run the whole wire in containers instead (docker compose)
+	@$(BOOTSTRAP) run --only-python
+	@$(VENV)/python -m deploy.compose
 
 demo: ## File a story into the running wire and show who gets it (FILE=path for one of yours)
 	@$(BOOTSTRAP) run

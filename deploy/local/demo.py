@@ -72,7 +72,7 @@ async def demo(instance: Instance, file: Path, say: Say, *, secret: str | None =
     proof = Proof()
     try:
         port = int(instance.demo_receiver.rsplit(":", 1)[1])
-        with _receiver(proof, port) as receiver:
+        with _receiver(proof, instance.demo_bind, port) as receiver:
             async with (
                 httpx2.AsyncClient(timeout=15.0) as client,
                 _listening(client, instance, proof),
@@ -88,9 +88,9 @@ async def demo(instance: Instance, file: Path, say: Say, *, secret: str | None =
         return Exit.CANNOT
 
 
-def _receiver(proof: Proof, port: int) -> Receiver:
+def _receiver(proof: Proof, host: str, port: int) -> Receiver:
     try:
-        return Receiver(None, proof.received, port=port)
+        return Receiver(None, proof.received, host=host, port=port)
     except OSError as error:
         raise DemoFailed(f"Port {port} is taken, by another demo perhaps; try again when it is done.") from error
 

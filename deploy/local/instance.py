@@ -6,12 +6,16 @@ import fcntl
 import json
 import os
 import secrets
+import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+
+from deploy.local.ports import LOOPBACK
 
 DEFAULT_DATA = ".local"
 
@@ -32,7 +36,9 @@ class Instance:
     pids: dict[str, int] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     runner: int = 0
-    demo_receiver: str = ""
+    demo_receiver: str = ""  # host:port at which the wire finds this machine
+    demo_bind: str = LOOPBACK  # the address of this machine behind it
+    in_containers: bool = False  # then nobody holds the folder's lock; kafka and redis are not reachable from here
 
 
 def data_folder() -> Path:
@@ -69,9 +75,21 @@ def forget(data: Path) -> None:
 
 
 def running(data: Path) -> Instance | None:
-    """Return the instance whose runner is alive, or None."""
+    """Return the instance whose runner is alive, or whose gateway answers where containers run it, or None."""
     instance = read(data)
-    return instance if instance and runner_of(data) else None
+    if instance is None:
+        return None
+    alive = _listens(instance.gateway) if instance.in_containers else runner_of(data)
+    return instance if alive else None
+
+
+def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 def runner_of(data: Path) -> int | None:

@@ -1,0 +1,1 @@
+"""Slugline whole, on one machine, in containers."""

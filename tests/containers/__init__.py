@@ -1,0 +1,1 @@
+"""Slugline in containers."""
