@@ -1,0 +1,110 @@
+"""What does operations ask, and what is answered? Monitor's HTTP: everything from memory, scope operator."""
+
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import unquote
+
+from fastapi import Depends, FastAPI, Query, Request
+
+from services.monitor.answers import (
+    DeadLetterAnswer,
+    FlightAnswer,
+    WaitAnswer,
+    dead_letter_answer,
+    flight_answer,
+    wait_answer,
+)
+from services.monitor.board import Board
+from services.monitor.lag import LagRow
+from services.monitor.lag_watch import LagWatch
+from services.monitor.staleness import StalenessRow
+from shared.domain.errors import NotAllowed
+from shared.domain.keys import require
+from shared.platform.health import Health
+from shared.platform.http import mount_ops
+from shared.platform.principals import PrincipalBook
+from shared.platform.problems import Problem, answer_problems, unavailable
+
+STORIES = "/v1/ops/stories"
+Uri = Annotated[str | None, Query(description="a story id; the same as asking for the story by path")]
+
+
+def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: Health) -> FastAPI:
+    """Return the application; /livez, /readyz and /metrics need no key, everything else scope `operator`."""
+
+    def operator(request: Request) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        principal = principals.who(key.strip()) if scheme.lower() == "bearer" else None
+        if principal is None:
+            raise Problem(
+                401,
+                "unauthorized",
+                "Send a valid key: Authorization: Bearer <key>.",
+                headers={"www-authenticate": "Bearer"},
+            )
+        try:
+            require(principal, "operator")
+        except NotAllowed as refused:
+            raise Problem(403, "forbidden", str(refused)) from None
+
+    app = FastAPI(title="Slugline monitor", docs_url="/v1/ops/docs", redoc_url=None, openapi_url="/v1/ops/openapi.json")
+    answer_problems(app)
+    guarded = [Depends(operator)]
+
+    @app.get("/v1/ops/lag", dependencies=guarded)
+    async def lags(group: str | None = None, topic: str | None = None) -> list[LagRow]:
+        """Every group on every partition, worst first, as of the newest reading."""
+        rows = lag.rows()
+        if rows is None:
+            raise unavailable("The lag has not been read yet.")
+        return [row for row in rows if group in (None, row.group) and topic in (None, row.topic)]
+
+    @app.get("/v1/ops/staleness", dependencies=guarded)
+    async def staleness() -> list[StalenessRow]:
+        """How old stories were when they left, over the last ten minutes, with the time spent in each stage."""
+        return board.staleness.rows()
+
+    @app.get(STORIES, dependencies=guarded, response_model=list[WaitAnswer] | FlightAnswer)
+    async def stories(
+        uri: Uri = None,
+        stuck_s: Annotated[float, Query(ge=0, description="seconds a story must have waited")] = 10.0,
+        stage: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
+    ) -> list[WaitAnswer] | FlightAnswer:
+        """Stories that wait, and for what; with `uri` one story's flight record."""
+        if uri is not None:
+            return _flight(board, uri)
+        return [wait_answer(wait) for wait in board.stuck(timedelta(seconds=stuck_s), stage)[:limit]]
+
+    @app.get(f"{STORIES}/{{story_id:path}}", dependencies=guarded)
+    async def story(request: Request, story_id: str) -> FlightAnswer:
+        """One story's flight record: its hops with topic, partition, offset and time, and what it waits for."""
+        return _flight(board, _undecoded(request) or story_id)
+
+    @app.get("/v1/ops/dead", dependencies=guarded)
+    async def dead(
+        service: str | None = None,
+        fingerprint: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=2000)] = 100,
+    ) -> list[DeadLetterAnswer]:
+        """The newest dead letters: facts, no bytes."""
+        letters = board.dead.newest(service=service, fingerprint=fingerprint, limit=limit)
+        return [dead_letter_answer(letter) for letter in letters]
+
+    mount_ops(app, health)
+    return app
+
+
+def _flight(board: Board, story_id: str) -> FlightAnswer:
+    found = board.flight(story_id)
+    if found is None:
+        raise Problem(
+            404, "unknown-story", f"Nothing of {story_id} has been seen since monitor's memory begins; is the id right?"
+        )
+    return flight_answer(*found)
+
+
+def _undecoded(request: Request) -> str:
+    """The id as it was sent, decoded once: an id that holds %2F, %25 or ? must survive the way here."""
+    raw = bytes(request.scope.get("raw_path", b"")).partition(b"?")[0].decode("ascii", "replace")
+    return unquote(raw.removeprefix(f"{STORIES}/")) if raw.startswith(f"{STORIES}/") else ""

@@ -1,0 +1,73 @@
+"""Composition root of monitor: one lag reader, tails over what happens, and the routes that tell it."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from services.monitor import dead_letters
+from services.monitor.adapters.lag_reader import KafkaLagReader
+from services.monitor.app import create_app
+from services.monitor.board import FOLLOWED_TOPICS, Board
+from services.monitor.lag_watch import CHECK, LagWatch
+from services.monitor.settings import MonitorSettings
+from shared.platform.clock import SystemClock
+from shared.platform.health import Health
+from shared.platform.http import serve
+from shared.platform.jobs import Job, run
+from shared.platform.principals import PrincipalBook
+from shared.platform.reading import Apply, Since, Tail
+from shared.platform.topics import Topic
+
+FLIGHTS, DESK, DEAD, KEYS = "flights", "desk states", "dead letters", "keys"
+DEAD_SINCE: Final = timedelta(days=7)
+
+
+async def main(settings: MonitorSettings) -> None:
+    """Run monitor until a signal stops it. Raises JobError when a job fails: start the process again."""
+    async with AsyncExitStack() as opened:
+        await run(await jobs(settings, opened))
+
+
+async def jobs(
+    settings: MonitorSettings, opened: AsyncExitStack, listening: Callable[[int], None] | None = None
+) -> dict[str, Job]:
+    """Open what the service needs, to be closed by `opened`, and return its jobs by name."""
+    kafka, clock, health = settings.kafka, SystemClock(), Health(CHECK, FLIGHTS, DESK, DEAD, KEYS)
+    board = Board(clock, settings.flight_stories)
+    principals = PrincipalBook(settings.operator_key.get_secret_value() or None)
+    reader = KafkaLagReader(kafka, clock)
+    opened.push_async_callback(reader.close)
+    lag = LagWatch(reader, clock, health, settings.lag_every_s, board.passed)
+    app = create_app(board, lag, principals, health)
+    now = clock.now()
+
+    async def follow(check: str, topics: tuple[Topic, ...], apply: Apply, since: Since) -> Job:
+        tail = await opened.enter_async_context(Tail(kafka, topics, health=health))
+        return partial(_keep_up, tail, apply, since, health, check)
+
+    return {
+        "lag": lag.run,
+        FLIGHTS: await follow(FLIGHTS, FOLLOWED_TOPICS, board.see, now - timedelta(seconds=settings.flight_since_s)),
+        DESK: await follow(DESK, (Topic.STATE,), board.desk.apply, "beginning"),
+        DEAD: await follow(DEAD, dead_letters.TOPICS, board.dead.apply, now - DEAD_SINCE),
+        KEYS: await follow(KEYS, (Topic.PRINCIPAL_STATE,), principals.apply, "beginning"),
+        "http": lambda stop: serve(app, settings.bind, settings.monitor_port, stop, listening=listening),
+    }
+
+
+async def _keep_up(tail: Tail, apply: Apply, since: Since, health: Health, check: str, stop: asyncio.Event) -> None:
+    """Job: read from `since` to the end, say so, and follow until `stop`."""
+    loading = asyncio.create_task(tail.load(apply, since))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not loading.done():
+        loading.cancel()
+        await asyncio.wait({loading})
+        return
+    loading.result()
+    health.set(check, ok=True)
+    await tail.follow(apply, stop)

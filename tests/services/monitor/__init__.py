@@ -1,0 +1,1 @@
+"""Is monitor right about lag, staleness and the way of a story?"""
