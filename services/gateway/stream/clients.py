@@ -153,5 +153,8 @@ def _tune(transport: asyncio.Transport, options: StreamOptions) -> None:
     """Keep little unsent per client: what the kernel holds, nobody can take back or count."""
     transport.set_write_buffer_limits(high=options.write_buffer)
     raw = transport.get_extra_info("socket")
-    if raw is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.socket_buffer)
+    if raw is None:
+        return
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.socket_buffer)
+    if hasattr(socket, "TCP_USER_TIMEOUT") and raw.family in {socket.AF_INET, socket.AF_INET6}:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(options.dead_s * 1000))

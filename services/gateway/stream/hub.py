@@ -189,6 +189,10 @@ class StreamHub:
         else:  # it heard another process that is further: it waits for this one
             self._ahead.add(client)
 
+    def cursor_of(self, client: Client) -> str:
+        """The exact resume point behind what the client was written."""
+        return self._cursor() if client.position is None else id_of(self._wire.epoch, client.position)
+
     def closed(self, client: Client) -> None:
         """Forget a client whose connection is gone."""
         self.leave_live(client)

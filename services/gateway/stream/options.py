@@ -26,6 +26,8 @@ class StreamOptions:
     """SO_SNDBUF of a stream connection, bytes."""
     evict_s: float = 10.0
     """How long a client may take no byte before it is let go, seconds."""
+    dead_s: float = 30.0
+    """How long what was sent may stay unacknowledged before the peer counts as gone, seconds."""
     retry_s: float = 2.0
     """Mean reconnection delay told to clients, seconds; each gets its own within half and one and a half of it."""
     replays: int = 4

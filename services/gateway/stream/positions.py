@@ -11,7 +11,7 @@ EARLIEST: Final = "earliest"
 LANES: Final = (Lane.FLASH, Lane.ROUTINE)
 """In the order in which a client that is behind is served."""
 
-_ID: Final = re.compile(r"([a-z0-9]{1,32})-(\d{1,18})-(\d{1,18})")
+_ID: Final = re.compile(r"([a-z0-9]{1,32})-([0-9]{1,18})-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,3 +202,20 @@ async def test_a_replay_is_filtered_like_the_live_stream() -> None:
         async with gateway(log, ring_age_s=age) as running:
             client = await running.listen("keywords=consulate&cursor=earliest")
             assert seqs(await client.take(3)) == [("flash", 0), ("routine", 0)]
+
+
+async def test_a_log_that_cannot_be_read_costs_the_asking_client_a_retry_only() -> None:
+    """It is told when to come back; whoever is live goes on."""
+    async with gateway(mixed_log([ROUTINE] * 3), ring_age_s=-60) as running:
+        live = await running.listen()
+        await live.next()
+
+        async def earliest() -> Position:
+            raise ConnectionError("no broker")
+
+        running.log.earliest = earliest  # type: ignore[method-assign]
+        client = await running.listen(last_id="e1-0-0")
+        assert (await client.next()).event == "retry"
+        assert await client.ended() == b""
+        running.log.append(released("urn:next"))
+        assert (await live.next()).data["story_id"] == "urn:next"

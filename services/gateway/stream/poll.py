@@ -1,0 +1,113 @@
+"""What gets a client that asks now and then, instead of holding a connection open? The same events, as one answer."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.stream.admission import Admission
+from services.gateway.stream.hub import StreamHub
+from services.gateway.stream.ports import HeaderView, Problem
+
+PATH: Final = "/v1/poll"
+MOST_WAIT_S: Final = 60.0
+AT_LEAST_S: Final = 5.0
+"""How long an answer that has to be read from the log may take, whatever `wait` says."""
+MOST_BYTES: Final = 1024 * 1024
+NO_STORE: Final = {"cache-control": "no-store"}
+
+_WORTH_AN_ANSWER: Final = (b"event: story\n", b"event: gap\n", b"event: checkpoint\n")
+_TOLD: Final = frozenset({"story", "gap", "checkpoint"})
+
+
+class Basket(asyncio.Transport):
+    """A transport that keeps what a client of the hub is written; full at `MOST_BYTES`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.worth_an_answer = asyncio.Event()
+        self._protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """One bound holds for every basket."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        was_full = len(self.written) > MOST_BYTES
+        self.written += data
+        if any(mark in bytes(data) for mark in _WORTH_AN_ANSWER):
+            self.worth_an_answer.set()
+        if not was_full and len(self.written) > MOST_BYTES and isinstance(self._protocol, asyncio.Protocol):
+            self._protocol.pause_writing()
+
+    def close(self) -> None:
+        """The hub lets the client go: what there is, is the answer."""
+        self.worth_an_answer.set()
+
+    def abort(self) -> None:
+        self.close()
+
+    def events(self) -> list[dict[str, Any]]:
+        """What was written, as `{"id", "event", "data"}`; greetings and heartbeats left out."""
+        blocks = (dict(_fields(block)) for block in self.written.decode().split("\n\n"))
+        return [
+            {"id": fields.get("id"), "event": fields["event"], "data": json.loads(fields["data"])}
+            for fields in blocks
+            if fields.get("event") in _TOLD
+        ]
+
+
+async def poll(hub: StreamHub, admission: Admission, wait_s: float) -> dict[str, Any]:
+    """Return `{"events", "cursor"}` as soon as there is an event, or after `wait_s`; the cursor resumes exactly."""
+    basket = Basket()
+    client = hub.open(admission, basket, set())
+    try:
+        within = max(wait_s, AT_LEAST_S) if client.busy else wait_s
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await basket.worth_an_answer.wait()
+        return {"events": basket.events(), "cursor": hub.cursor_of(client)}
+    finally:
+        client.connection_lost(None)
+
+
+def poll_endpoint(hub: StreamHub) -> Callable[[Request], Awaitable[Response]]:
+    """Return the handler of `GET /v1/poll?cursor=&wait=` for a Starlette route; parameters as for the stream."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            query = parse_qsl(request.url.query, keep_blank_values=True, errors="strict", max_num_fields=200)
+            wait_s = float(request.query_params.get("wait", "0"))
+        except ValueError:
+            return _problem(Problem(422, "The query cannot be understood", "wait: a number of seconds"))
+        if not 0 <= wait_s <= MOST_WAIT_S:
+            return _problem(Problem(422, "The query cannot be understood", f"wait: 0 to {MOST_WAIT_S:g} seconds"))
+        pairs = tuple(pair for pair in query if pair[0] != "wait")
+        judged = hub.admit(HeaderView(request.method, PATH, pairs, dict(request.headers)))
+        if isinstance(judged, Problem):
+            return _problem(judged)
+        return JSONResponse(await poll(hub, judged, wait_s), headers=NO_STORE)
+
+    return endpoint
+
+
+def _fields(block: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, _, value in (line.partition(": ") for line in block.splitlines())]
+
+
+def _problem(problem: Problem) -> Response:
+    told = {"type": problem.type, "title": problem.title, "status": problem.status, "detail": problem.detail}
+    return JSONResponse(
+        told | dict(problem.more),
+        problem.status,
+        media_type="application/problem+json",
+        headers=NO_STORE | dict(problem.headers),
+    )
