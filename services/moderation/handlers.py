@@ -99,7 +99,7 @@ class Desk:
         if keeps_text(after, drafted.filing):
             text = drafted.numbered(after.applied[-1].version or 0)
             after = decide(state, drafted.kept_at(await self.ledger.keep_text(text)), now, at)
-        await self._keep(state, after, text)
+        await self._keep(after, text)
 
     async def _take_lift(self, event: EmbargoDue, now: datetime, at: Position) -> None:
         if is_embargoed(event.data.due_at, now):
@@ -112,7 +112,7 @@ class Desk:
     async def _take(self, story_id: str, given: Input, now: datetime, at: Position) -> StoryState:
         state = self.book.of(story_id)
         after = decide(state, given, now, at)
-        await self._keep(state, after)
+        await self._keep(after)
         return after
 
     async def _draft(self, event: StoryEnriched, state: StoryState) -> Draft:
@@ -123,10 +123,10 @@ class Desk:
         text = await self.texts.fetch(base.text) if base and base.text else None
         return draft_correction(event, base, text, now_us)
 
-    async def _keep(self, before: StoryState, after: StoryState, text: StoryText | None = None) -> None:
+    async def _keep(self, after: StoryState, text: StoryText | None = None) -> None:
         """Write what was decided, then what follows from it; `text` is the one just kept, if any."""
         partition = after.applied[-1].partition
-        if after.killed and not before.killed:
+        if after.killed and not self.book.knows_kill(after.story_id):
             await self.ledger.keep_kill(after.killed)
             self.book.put_kill(partition, after.killed)
         await self.ledger.keep_state(after)
@@ -138,8 +138,7 @@ class Desk:
     async def _finish_kill(self, story_id: str, at: Position) -> None:
         record = self.book.unfinished_kill(story_id)
         if record is not None:
-            state = self.book.of(story_id)
-            await self._keep(state, kills.finished(state, record, at))
+            await self._keep(kills.finished(self.book.of(story_id), record, at))
 
     async def _put_out(self, state: StoryState, text: StoryText | None = None) -> None:
         entry = state.applied[-1]

@@ -47,6 +47,10 @@ class StateBook:
         self._kills.setdefault(record.story_id, record)
         self._owned.setdefault(partition, set()).add(record.story_id)
 
+    def knows_kill(self, story_id: str) -> bool:
+        """Tell whether the story's kill is recorded already."""
+        return story_id in self._kills
+
     def unfinished_kill(self, story_id: str) -> KillRecord | None:
         """Return the kill that was recorded but never reached the state: a crash came between."""
         return None if self.of(story_id).killed else self._kills.get(story_id)

@@ -136,7 +136,24 @@ async def test_a_kill_that_never_reached_the_state_counts_as_one() -> None:
     assert [event.data.item.kind for event in wire.released] == [Kind.PUBLISH, Kind.KILL]
     await successor.take(kill)
     assert [event.data.item.kind for event in wire.released] == [Kind.PUBLISH, Kind.KILL]
-    assert wire.effects[-4:] == [STATE, OUT, DROP, STATE]
+    assert wire.effects[3:] == [KILL, STATE, OUT, DROP, STATE]
+
+
+async def test_a_kill_keeps_its_number_whatever_the_state_says() -> None:
+    """An older state may have been written over the killed one; the kill's own record is never overwritten."""
+    wire, inbox = Wire(), Inbox()
+    first = await Process(wire).own()
+    await first.take(inbox.filing("e1"))
+    older = wire.states[STORY]
+    await first.take(inbox.filing("e2", "two"), inbox.decision("k1", "kill", break_glass=True))
+    wire.states[STORY] = older
+    killed = wire.kills[STORY]
+    successor = await Process(wire).own()
+    await successor.take(inbox.filing("e3", "three"))
+    assert (wire.kills[STORY], wire.effects.count(KILL)) == (killed, 1)
+    assert (successor.state().killed, successor.state().release_no) == (killed, 3)
+    assert [event.release_no for event in wire.released] == [1, 2, 3, 3]
+    assert wire.released[-1].model_dump_json() == wire.released[-2].model_dump_json()
 
 
 async def test_states_are_forgotten_with_their_partitions() -> None:
