@@ -37,7 +37,7 @@ class Container:
         return self.status == "exited" and self.exit_code == 0
 
     def __str__(self) -> str:
-        return f"{self.service} {self.health or self.status}"
+        return f"{self.service} {'done' if self.works and not self.health else self.health or self.status}"
 
 
 @dataclass(frozen=True, slots=True)

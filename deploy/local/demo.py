@@ -78,6 +78,7 @@ async def demo(instance: Instance, file: Path, say: Say, *, secret: str | None =
                 _listening(client, instance, proof),
                 _endpoint(client, instance, receiver, secret),
             ):
+                proof.unverified.clear()  # a challenge may outrun the answer that brings its secret; it is sent again
                 accepted = await _file(client, instance, file, say)
                 return await _await_arrival(client, instance, accepted, proof, file, say)
     except DemoFailed as error:
