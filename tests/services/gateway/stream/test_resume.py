@@ -151,7 +151,8 @@ async def test_flash_comes_first_to_whoever_is_behind() -> None:
         assert seqs(await client.take(6)) == [("flash", 0), ("flash", 1), *(("routine", seq) for seq in range(3))]
 
 
-async def test_a_flash_filed_during_a_replay_overtakes_the_rest_of_it() -> None:
+@pytest.mark.parametrize("kept_s", [0, 120], ids=["out of the log", "out of memory"])
+async def test_a_flash_filed_during_a_replay_overtakes_the_rest_of_it(kept_s: int) -> None:
     """The log is read some at a time, and before each time the new flashes go out."""
     log = mixed_log([ROUTINE] * 9)
     async with gateway(log, ring_age_s=-60) as running:
@@ -160,7 +161,8 @@ async def test_a_flash_filed_during_a_replay_overtakes_the_rest_of_it() -> None:
         async def read(lane: Lane, since: int, until: int) -> object:
             found = await ordinary(lane, since, until)
             if log.reads == 1:
-                log.append(released("urn:flash", lane=FLASH))
+                at_ms = int((datetime.now(UTC) + timedelta(seconds=kept_s)).timestamp() * 1000)
+                log.append(released("urn:flash", lane=FLASH), at_ms=at_ms)
             return found
 
         log.read = read  # type: ignore[method-assign, assignment]
