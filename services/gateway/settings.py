@@ -11,7 +11,9 @@ class GatewaySettings(CommonSettings):
     gateway_port: int = Field(
         default=8080, ge=0, le=65535, description="port of the gateway's public HTTP; 0 takes a free one"
     )
-    operator_key: SecretStr = Field(default=SecretStr(""), description="the first operator's API key, accepted by every service without any record")
+    operator_key: SecretStr = Field(
+        default=SecretStr(""), description="the first operator's API key, accepted by every service without any record"
+    )
     secret_key: SecretStr = Field(
         default=SecretStr(""),
         description="Fernet keys (comma separated, newest first) that seal endpoint secrets in topics and Redis",

@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.gateway.context import Gateway
 from services.gateway.deliveries_view import DeliveryLog
@@ -13,6 +13,7 @@ from services.gateway.refusals import NotFound, unfit_parameter
 from services.gateway.registry import owns
 from services.gateway.routes.asking import Ours, Subscriber, SubscriberReader
 from services.gateway.routes.problems import responses
+from services.gateway.routes.times import Time
 from shared.domain.events import DeliveryAttempted
 from shared.domain.item import WireTime
 from shared.domain.state import Principal
@@ -59,7 +60,7 @@ async def deliveries(
     endpoint_id: str | None = None,
     story_id: str | None = None,
     state: str | None = None,
-    since: AwareDatetime | None = None,
+    since: Time | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Deliveries:

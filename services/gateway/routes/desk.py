@@ -1,9 +1,9 @@
 """How does the desk look and decide? `/v1/desk`: queue, stories, decisions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.context import Gateway
 from services.gateway.decisions import Answer, DecisionStatus
@@ -12,6 +12,7 @@ from services.gateway.desk_story import DeskStory, Waiting, desk_story, queue
 from services.gateway.refusals import NotReady, unfit
 from services.gateway.routes.asking import Desk, DeskReader, Editor, IdempotencyKey, Ours, StoryId
 from services.gateway.routes.problems import responses
+from services.gateway.routes.times import Time
 from shared.domain.errors import UnknownStory
 from shared.domain.item import WireTime
 from shared.domain.keys import has_scope, require
@@ -34,6 +35,10 @@ class OfVersion(_Body):
     note: Text | None = Field(default=None, examples=["checked with the reporter"])
 
 
+WHOLE: Final = OfVersion()
+"""What is meant when nothing is sent: the newest version, without a note."""
+
+
 class Urgency(OfVersion):
     """How urgent a version is before its release: 1 (flash) to 8; it can only be raised."""
 
@@ -43,7 +48,7 @@ class Urgency(OfVersion):
 class Embargo(OfVersion):
     """Until when a version waits; a time that is over releases it."""
 
-    embargo_until: AwareDatetime = Field(examples=["2026-11-23T12:00:00Z"])
+    embargo_until: Time = Field(examples=["2026-11-23T12:00:00Z"])
 
 
 class Kill(_Body):
@@ -111,7 +116,12 @@ async def recipients(story_id: StoryId, _: DeskReader, ours: Ours) -> Recipients
 
 @router.post("/stories/{story_id:id}/release", status_code=202, responses=Decided)
 async def release(
-    story_id: StoryId, body: OfVersion, by: Editor, ours: Ours, answer: Response, key: IdempotencyKey = None
+    story_id: StoryId,
+    by: Editor,
+    ours: Ours,
+    answer: Response,
+    body: OfVersion = WHOLE,
+    key: IdempotencyKey = None,
 ) -> DecisionStatus:
     """Let a held or embargoed version go, or lift a withhold."""
     return _say(await ours.decisions.ask(by, story_id, "release", key, version=body.version, note=body.note), answer)
@@ -119,7 +129,12 @@ async def release(
 
 @router.post("/stories/{story_id:id}/reject", status_code=202, responses=Decided)
 async def reject(
-    story_id: StoryId, body: OfVersion, by: Editor, ours: Ours, answer: Response, key: IdempotencyKey = None
+    story_id: StoryId,
+    by: Editor,
+    ours: Ours,
+    answer: Response,
+    body: OfVersion = WHOLE,
+    key: IdempotencyKey = None,
 ) -> DecisionStatus:
     """Never publish a held or embargoed version."""
     return _say(await ours.decisions.ask(by, story_id, "reject", key, version=body.version, note=body.note), answer)
@@ -127,7 +142,12 @@ async def reject(
 
 @router.post("/stories/{story_id:id}/hold", status_code=202, responses=Decided)
 async def hold(
-    story_id: StoryId, body: OfVersion, by: Desk, ours: Ours, answer: Response, key: IdempotencyKey = None
+    story_id: StoryId,
+    by: Desk,
+    ours: Ours,
+    answer: Response,
+    body: OfVersion = WHOLE,
+    key: IdempotencyKey = None,
 ) -> DecisionStatus:
     """Keep a version that is not released from going out until an editor decides."""
     return _say(await ours.decisions.ask(by, story_id, "hold", key, version=body.version, note=body.note), answer)
@@ -135,7 +155,12 @@ async def hold(
 
 @router.post("/stories/{story_id:id}/withhold", status_code=202, responses=Decided)
 async def withhold(
-    story_id: StoryId, body: OfVersion, by: Editor, ours: Ours, answer: Response, key: IdempotencyKey = None
+    story_id: StoryId,
+    by: Editor,
+    ours: Ours,
+    answer: Response,
+    body: OfVersion = WHOLE,
+    key: IdempotencyKey = None,
 ) -> DecisionStatus:
     """Take a released story back for the time being; a notice goes out."""
     return _say(await ours.decisions.ask(by, story_id, "withhold", key, version=body.version, note=body.note), answer)

@@ -1,7 +1,7 @@
 """Where do webhooks go? `/v1/endpoints`, each subscriber's own."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -61,6 +61,10 @@ class Rotation(_Body):
 
     overlap_s: int = Field(default=86_400, ge=0, le=LONGEST_OVERLAP_S)
     secret: Secret | None = None
+
+
+A_DAY: Final = Rotation()
+"""What is meant when nothing is sent: a new secret of ours, the one before valid for a day."""
 
 
 class ShownEndpoint(BaseModel):
@@ -165,7 +169,7 @@ async def test(endpoint_id: str, by: Subscriber, ours: Ours) -> SentTest:
 
 
 @router.post("/{endpoint_id}/rotate-secret", responses=responses(404, 422, 503))
-async def rotate(endpoint_id: str, rotation: Rotation, by: Subscriber, ours: Ours) -> IssuedSecret:
+async def rotate(endpoint_id: str, by: Subscriber, ours: Ours, rotation: Rotation = A_DAY) -> IssuedSecret:
     """Sign with a new secret; webhooks carry both signatures until the one before retires."""
     made, until = await ours.registrar.rotate(by, endpoint_id, rotation.overlap_s, rotation.secret)
     return IssuedSecret(

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.refusals import Unfit
 from services.gateway.routes.asking import Anybody, Ours, StoryId
 from services.gateway.routes.problems import responses
+from services.gateway.routes.times import Time
 from services.gateway.stream.filter_query import filter_of
 from services.gateway.stream.ports import Problem
 from shared.domain.item import Item
@@ -59,7 +60,7 @@ async def stories(
     request: Request,
     _: Anybody,
     ours: Ours,
-    since: Annotated[AwareDatetime | None, Query(description="released at or after this time")] = None,
+    since: Annotated[Time | None, Query(description="released at or after this time")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> ItemPage:

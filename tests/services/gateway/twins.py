@@ -49,9 +49,9 @@ SEALER = Sealer(Fernet.generate_key().decode())
 OPERATOR = "sl_local_operator"
 
 
-def record(topic: Topic, key: str, value: bytes | None, offset: int = 0, **headers: str) -> Record:
-    named = {name: text.encode() for name, text in headers.items()}
-    return Record(topic, 0, offset, key, value, named, int(NOON.timestamp() * 1000))
+def record(topic: Topic, key: str, value: bytes | None, headers: Mapping[str, str] | None = None) -> Record:
+    named = {name: text.encode() for name, text in (headers or {}).items()}
+    return Record(topic, 0, 0, key, value, named, int(NOON.timestamp() * 1000))
 
 
 class MemoryTopics:
@@ -236,8 +236,22 @@ async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as http:
         made = World(
-            topics, views, texts, names, ends, desk, transit, registry, deliveries, book, clock, health, http, gateway, known
-        )  # fmt: skip
+            topics=topics,
+            views=views,
+            texts=texts,
+            names=names,
+            ends=ends,
+            desk=desk,
+            transit=transit,
+            registry=registry,
+            deliveries=deliveries,
+            book=book,
+            clock=clock,
+            health=health,
+            http=http,
+            gateway=gateway,
+            known=known,
+        )
         topics.told.append(made.moderate)
         yield made
 

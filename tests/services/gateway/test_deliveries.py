@@ -1,0 +1,222 @@
+"""Deliveries: what became of what was owed, each subscriber's own, and one more try."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from services.gateway.deliveries_view import DeliveriesView
+from shared.domain.events import Attempted, DeliveryAttempted, DeliveryRetry, encode_event, parse_event
+from shared.domain.story import Kind
+from shared.domain.subscription import Endpoint
+from shared.platform.topics import Topic, key_of, partition_of
+from tests.services.gateway.stories import URL, URN, document, filed
+from tests.services.gateway.twins import NOON, SHARDS, World, record
+
+
+def attempt(
+    delivery: str = "dlv_1",
+    endpoint: str = "ep_sue",
+    state: str = "delivered",
+    n: int = 1,
+    minute: int = 0,
+    story_id: str = URN,
+    subscriber: str = "acme",
+    tried: bool = True,
+    release_no: int = 1,
+    kind: str = "publish",
+) -> DeliveryAttempted:
+    return DeliveryAttempted(
+        event_id=f"{delivery}-{n}-{state}",
+        story_id=story_id,
+        version=release_no,
+        release_no=release_no,
+        occurred_at=NOON + timedelta(minutes=minute),
+        producer="distribution",
+        data=Attempted.model_validate(
+            {
+                "delivery_id": delivery,
+                "endpoint_id": endpoint,
+                "subscriber": subscriber,
+                "kind": kind,
+                "state": state,
+                "n": n,
+                "status": 200 if state == "delivered" else 500,
+                "outcome": state,
+                "ms": {"total": 8.5} if tried else {},
+            }
+        ),
+    )
+
+
+def tell(wire: World, *attempts: DeliveryAttempted) -> None:
+    for one in attempts:
+        wire.deliveries.apply(record(Topic.ATTEMPTS, "0", encode_event(one)))
+
+
+@pytest.fixture
+def sent(wire: World) -> World:
+    """Two subscribers with an endpoint each."""
+    for who, subscriber in (("sue", "acme"), ("tom", "other")):
+        wire.key(who, "subscriber", subscriber=subscriber)
+        endpoint = Endpoint(endpoint_id=f"ep_{who}", subscriber=subscriber, url="https://x.example", created_at=NOON)
+        key = key_of(endpoint.endpoint_id, "endpoint")
+        wire.registry.apply(record(Topic.SUBSCRIPTION_STATE, key, endpoint.model_dump_json().encode()))
+    return wire
+
+
+async def get(wire: World, path: str, who: str = "sue", **params: Any) -> httpx2.Response:
+    headers = {"authorization": f"Bearer sl_local_{who}"}
+    return await wire.http.get(path, params=params or None, headers=headers)
+
+
+async def retry(wire: World, delivery: str, who: str = "sue") -> httpx2.Response:
+    headers = {"authorization": f"Bearer sl_local_{who}"}
+    return await wire.http.post(f"/v1/deliveries/{delivery}/retry", headers=headers)
+
+
+async def test_a_delivery_shows_all_its_tries(sent: World) -> None:
+    """In the interface's names, oldest first; a repeated row changes nothing."""
+    failed, done = attempt(state="retrying"), attempt(n=2, minute=1)
+    tell(sent, failed, failed, done)
+    shown = (await get(sent, "/v1/deliveries/dlv_1")).json()
+    assert {"delivery_id", "endpoint_id", "story_id", "version", "release_no", "next_attempt_at"} <= shown.keys()
+    assert (shown["state"], [one["n"] for one in shown["attempts"]]) == ("delivered", [1, 2])
+    assert {"n", "at", "status", "outcome", "ms", "answer"} <= shown["attempts"][0].keys()
+
+
+async def test_waiting_without_a_try_is_no_attempt(sent: World) -> None:
+    """What was put off, superseded or killed was never sent."""
+    tell(sent, attempt(state="retrying", n=0, tried=False), attempt(state="superseded", n=0, tried=False))
+    shown = (await get(sent, "/v1/deliveries/dlv_1")).json()
+    assert (shown["state"], shown["attempts"]) == ("superseded", [])
+
+
+async def test_what_was_given_up_is_expired_and_a_failed_test_failed(sent: World) -> None:
+    """The interface's words for a delivery know no failure but this."""
+    tell(sent, attempt(state="failed"), attempt("tst_1", state="failed", kind="test"))
+    assert (await get(sent, "/v1/deliveries/dlv_1")).json()["state"] == "expired"
+    assert (await get(sent, "/v1/deliveries/tst_1")).json()["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({}, ["dlv_3", "dlv_2", "dlv_1"]),
+        ({"endpoint_id": "ep_sue"}, ["dlv_3", "dlv_2", "dlv_1"]),
+        ({"story_id": URL}, ["dlv_2"]),
+        ({"state": "retrying"}, ["dlv_3"]),
+        ({"since": (NOON + timedelta(minutes=2)).isoformat()}, ["dlv_3", "dlv_2"]),
+    ],
+)
+async def test_lists_are_newest_first_and_filtered(sent: World, params: dict[str, str], found: list[str]) -> None:
+    """By endpoint, story, state and time."""
+    tell(
+        sent,
+        attempt("dlv_1", minute=1),
+        attempt("dlv_2", minute=2, story_id=URL),
+        attempt("dlv_3", minute=3, state="retrying"),
+        attempt("dlv_4", "ep_tom", minute=4, subscriber="other"),
+    )
+    items = (await get(sent, "/v1/deliveries", **params)).json()["items"]
+    assert [one["delivery_id"] for one in items] == found
+
+
+async def test_pages_hold_every_delivery_once(sent: World) -> None:
+    """Also where several ended at one moment."""
+    tell(sent, *(attempt(f"dlv_{number}") for number in range(7)))
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await get(sent, "/v1/deliveries", limit=3, **cursor)).json()
+        seen += [one["delivery_id"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert len(seen) == len(set(seen)) == 7
+
+
+async def test_anothers_delivery_is_404_on_every_verb(sent: World) -> None:
+    """One by one, by its endpoint and by asking for a retry; lists leave it out."""
+    tell(sent, attempt(state="retrying"))
+    assert (await get(sent, "/v1/deliveries/dlv_1", who="tom")).status_code == 404
+    assert (await retry(sent, "dlv_1", who="tom")).status_code == 404
+    assert (await get(sent, "/v1/deliveries", who="tom", endpoint_id="ep_sue")).status_code == 404
+    assert (await get(sent, "/v1/deliveries", who="tom")).json()["items"] == []
+
+
+async def test_a_retry_brings_a_waiting_delivery_forward(sent: World) -> None:
+    """The same delivery id and number of tries, the item as it was released, due now, on the endpoint's shard."""
+    sent.views.put(document(1))
+    tell(sent, attempt(state="retrying"))
+    sent.clock.advance(timedelta(minutes=5))
+    assert (await retry(sent, "dlv_1")).status_code == 202
+    [written] = sent.topics.on(Topic.RETRY_10S)
+    event = parse_event(written.value)
+    shard = partition_of("ep_sue", SHARDS)
+    assert isinstance(event, DeliveryRetry)
+    assert (written.key, written.partition, event.data.shard) == (str(shard), shard, shard)
+    assert (event.data.delivery_id, event.data.attempts, event.data.first_failed_at) == ("dlv_1", 1, NOON)
+    assert (event.data.item, event.data.due_at) == (document(1).item, sent.clock.now())
+
+
+@pytest.mark.parametrize("state", ["delivered", "superseded", "killed"])
+async def test_what_is_over_is_not_tried_again(sent: World, state: str) -> None:
+    """409, and no record."""
+    sent.views.put(document(1))
+    tell(sent, attempt(state=state))
+    assert (await retry(sent, "dlv_1")).status_code == 409
+    assert sent.topics.on(Topic.RETRY_10S) == []
+
+
+async def test_what_was_given_up_comes_later(sent: World) -> None:
+    """501 until the deliverer takes it up again."""
+    tell(sent, attempt(state="expired"))
+    assert (await retry(sent, "dlv_1")).status_code == 501
+
+
+@pytest.mark.parametrize("how", ["killed", "withheld", "newer"])
+async def test_no_retry_carries_a_text_that_was_taken_back_or_replaced(sent: World, how: str) -> None:
+    """The topic of retries gets no dead text either."""
+    sent.views.put(document(1))
+    if how == "killed":
+        sent.views.put(document(2, Kind.KILL))
+        sent.views.texts.clear()
+    elif how == "withheld":
+        sent.know(filed().model_copy(update={"withheld": True, "release_no": 2}))
+    else:
+        sent.views.put(document(2, Kind.REPEAT, version=1))
+    tell(sent, attempt(state="retrying"))
+    assert (await retry(sent, "dlv_1")).status_code == 409
+    assert sent.topics.on(Topic.RETRY_10S) == []
+
+
+async def test_the_desk_sees_who_was_sent_what(sent: World) -> None:
+    """By release; tests are nobody's story."""
+    sent.key("eve", "editor")
+    sent.know(filed())
+    tell(sent, attempt(release_no=2, delivery="dlv_2"), attempt(), attempt("dlv_4", "ep_tom", subscriber="other"))
+    answer = await get(sent, f"/v1/desk/stories/{URN}/recipients", who="eve")
+    found = [(one["subscriber"], one["release_no"], one["state"]) for one in answer.json()["items"]]
+    assert sorted(found[:2]) == [("acme", 1, "delivered"), ("other", 1, "delivered")]
+    assert found[2:] == [("acme", 2, "delivered")]
+
+
+def test_each_endpoint_keeps_its_newest_deliveries_only() -> None:
+    """One that gets much does not push out another's, and memory is bounded."""
+    view = DeliveriesView(kept=3)
+    quiet = attempt("dlv_quiet", "ep_quiet")
+    for one in (quiet, *(attempt(f"dlv_{number}", minute=number) for number in range(10))):
+        view.apply(record(Topic.ATTEMPTS, "0", encode_event(one)))
+    assert [log.delivery_id for log in view.newest(["ep_sue"])] == ["dlv_9", "dlv_8", "dlv_7"]
+    assert view.get("dlv_0") is None
+    assert view.get("dlv_quiet") is not None
+    assert len(view.of_story(URN)) == 4
+
+
+def test_a_row_that_is_no_json_is_passed_over() -> None:
+    """The view stays as it was."""
+    view = DeliveriesView()
+    view.apply(record(Topic.ATTEMPTS, "0", b"not json"))
+    assert view.newest(["ep_sue"]) == []

@@ -1,0 +1,199 @@
+"""The gateway as it runs: real topics, a real Redis, its jobs started and stopped as its process does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from urllib.parse import quote
+
+import httpx2
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from services.gateway.main import jobs
+from services.gateway.settings import GatewaySettings
+from shared.domain.events import DeskDecided, StoryReleased, encode_event, parse_event
+from shared.domain.item import Item
+from shared.domain.state import KillRecord
+from shared.domain.story import Kind, Lane
+from shared.platform.jobs import Job
+from shared.platform.provisioning import provision
+from shared.platform.publishing import Outgoing, Publisher
+from shared.platform.reading import Tail
+from shared.platform.records import Record
+from shared.platform.redis import connect
+from shared.platform.settings import KafkaSettings
+from shared.platform.topics import Topic
+from tests.services.gateway.stories import URL, URN, filed, item, released
+from tests.waiting import wait_until
+
+OPERATOR = "sl_local_operator_of_this_test"
+BY_OPERATOR = {"authorization": f"Bearer {OPERATOR}"}
+
+
+@pytest.fixture
+async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
+    settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
+    await provision(settings, profile="local")
+    return settings
+
+
+@pytest.fixture
+async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
+    async with Publisher(kafka) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def gateway(kafka: KafkaSettings, redis_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """The service's jobs, ready; stopped in order at the end. A job that fails fails the test."""
+    settings = GatewaySettings(
+        kafka=kafka,
+        topic_prefix=kafka.topic_prefix,
+        redis_url=redis_url,
+        gateway_port=0,
+        operator_key=SecretStr(OPERATOR),
+        secret_key=SecretStr(Fernet.generate_key().decode()),
+        public_site=True,
+        drain_s=0.1,
+    )
+    stop, ports = asyncio.Event(), list[int]()
+    async with AsyncExitStack() as opened, asyncio.TaskGroup() as group:
+        for name, job in (await jobs(settings, opened, ports.append)).items():
+            group.create_task(_running(job, stop), name=name)
+        await wait_until(lambda: ports, 20)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}") as http:
+            try:
+                await wait_until(lambda: _status(http, "/readyz", 200), 30)
+                yield http
+            finally:
+                stop.set()
+
+
+async def _running(job: Job, stop: asyncio.Event) -> None:
+    await job(stop)
+
+
+async def _status(http: httpx2.AsyncClient, path: str, status: int) -> httpx2.Response | None:
+    """The answer, once it has this status."""
+    answer = await http.get(path, headers=BY_OPERATOR)
+    return answer if answer.status_code == status else None
+
+
+async def release(publisher: Publisher, of: Item) -> None:
+    """Moderation puts a release on the wire."""
+    event: StoryReleased = released(of)
+    topic = Topic.RELEASED_FLASH if of.lane is Lane.FLASH else Topic.RELEASED
+    value = encode_event(event)
+    await publisher.publish_all([Outgoing(topic, of.story_id, value), Outgoing(Topic.CURRENT, of.story_id, value)])
+
+
+def path_of(story_id: str) -> str:
+    return f"/v1/stories/{quote(story_id, safe='')}"
+
+
+async def test_a_release_is_read_and_comes_back_whole_when_redis_is_emptied(
+    kafka: KafkaSettings, publisher: Publisher, redis_url: str
+) -> None:
+    """What is released shows in API and feed; an emptied Redis is 503, never 404, until all of it is back."""
+    async with gateway(kafka, redis_url) as http:
+        for of in (
+            item(1),
+            item(2, Kind.UPDATE, headline="Bridge closes"),
+            item(1, story_id=URL, headline="Elsewhere"),
+        ):
+            await release(publisher, of)
+        for story_id, headline in ((URN, "Bridge closes"), (URL, "Elsewhere")):
+            read = await wait_until(partial(_status, http, path_of(story_id), 200), 10)
+            assert read is not None
+            assert read.json()["story"]["headlines"][0]["value"] == headline
+        before = (await http.get("/v1/stories", headers=BY_OPERATOR)).json()
+        assert [one["story_id"] for one in before["items"]] == [URN, URL]
+        assert "Bridge closes" in (await http.get("/feeds/latest.atom")).text
+
+        await _empty(kafka, redis_url)
+        statuses: set[int] = set()
+
+        async def whole() -> bool:
+            answer = await http.get(path_of(URN), headers=BY_OPERATOR)
+            statuses.add(answer.status_code)
+            return answer.status_code == 200
+
+        await wait_until(whole, 20)
+        assert statuses <= {200, 503}
+        assert (await http.get("/v1/stories", headers=BY_OPERATOR)).json() == before
+        assert len((await http.get(f"{path_of(URN)}/versions", headers=BY_OPERATOR)).json()["items"]) == 2
+
+
+async def _empty(kafka: KafkaSettings, redis_url: str) -> None:
+    """Delete what this test has in Redis, all at once."""
+    client = connect(redis_url)
+    keys = [key async for key in client.scan_iter(match=f"{kafka.topic_prefix}*")]
+    assert keys
+    await client.delete(*keys)
+    await client.aclose()
+
+
+async def test_a_kill_counts_before_the_views_have_it(
+    kafka: KafkaSettings, publisher: Publisher, redis_url: str
+) -> None:
+    """The record of a kill alone, without its release, ends every way to the text."""
+    async with gateway(kafka, redis_url) as http:
+        await release(publisher, item(1))
+        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        kill = KillRecord(story_id=URN, version=1, release_no=2, cause="e9", at=1)
+        await publisher.publish(Topic.KILLED, URN, kill.model_dump_json().encode())
+        gone = await wait_until(lambda: _status(http, path_of(URN), 410), 10)
+        assert gone is not None
+        feed = (await http.get("/feeds/latest.atom")).text
+        assert "Bridge" not in gone.text + feed
+        assert "deleted-entry" in feed
+        assert (await http.get("/v1/stories", headers=BY_OPERATOR)).json()["items"] == []
+
+
+async def test_a_decision_goes_to_moderation_and_has_a_receipt(
+    kafka: KafkaSettings, publisher: Publisher, redis_url: str
+) -> None:
+    """A kill of an id nobody knows is 202, lies in the flash inbox, and is received, then what the state says."""
+    async with gateway(kafka, redis_url) as http:
+        new = {"person": "eve", "scopes": ["editor"]}
+        key = (await http.post("/v1/keys", json=new, headers=BY_OPERATOR)).json()["key"]
+        eve = {"authorization": f"Bearer {key}"}
+        asked = await http.post(f"/v1/desk/stories/{URN}/kill", json={"reason": "wrong"}, headers=eve)
+        assert (asked.status_code, asked.json()["state"]) == (202, "accepted")
+        [decided] = [parse_event(one.value) for one in await _all(kafka, Topic.INBOX_FLASH)]
+        assert isinstance(decided, DeskDecided)
+        assert (decided.data.action, decided.data.person) == ("kill", "eve")
+        receipt = await http.get(f"/v1/desk/receipts/{decided.event_id}", headers=eve)
+        assert receipt.json()["state"] == "received"
+
+
+async def test_a_held_text_is_read_by_the_desk_alone(
+    kafka: KafkaSettings, publisher: Publisher, redis_url: str
+) -> None:
+    """The text of a held version is found by its offset in story.text; an operator sees the state without it."""
+    text = {"story_id": URN, "version": 1, "story": {"uri": URN, "headlines": [{"value": "Held back"}]}}
+    at = await publisher.publish(Topic.TEXT, f"{URN}\t1", json.dumps(text).encode())
+    state = filed(hold="names a minor", text_at=at.offset)
+    [held] = state.versions.values()
+    assert held.text is not None
+    placed = held.model_copy(update={"text": held.text.model_copy(update={"partition": at.partition})})
+    state = state.model_copy(update={"versions": {1: placed}})
+    await publisher.publish(Topic.STATE, URN, state.model_dump_json().encode())
+    async with gateway(kafka, redis_url) as http:
+        new = {"person": "dan", "scopes": ["desk"]}
+        key = (await http.post("/v1/keys", json=new, headers=BY_OPERATOR)).json()["key"]
+        path = f"/v1/desk/stories/{URN}"
+        desk = (await http.get(path, headers={"authorization": f"Bearer {key}"})).json()
+        operator = (await http.get(path, headers=BY_OPERATOR)).json()
+        assert desk["versions"][0]["story"]["headlines"][0]["value"] == "Held back"
+        assert (operator["versions"][0]["reason"], operator["versions"][0]["story"]) == ("names a minor", None)
+
+
+async def _all(kafka: KafkaSettings, topic: Topic) -> list[Record]:
+    found: list[Record] = []
+    async with Tail(kafka, (topic,)) as tail:
+        await tail.load(found.append)
+    return found
