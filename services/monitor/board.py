@@ -35,8 +35,9 @@ class Board:
             self.flights.note(record, seen)
 
     def passed(self, committed: Committed) -> None:
-        """Our readers have committed that far."""
+        """Our readers have committed that far; told after each reading of the lag."""
         self._in_hand.passed(committed)
+        self.staleness.settle()
 
     def flight(self, story_id: str) -> tuple[Flight, list[Wait]] | None:
         """Return a story's flight and what it waits for, or None when nothing is remembered of it."""

@@ -18,7 +18,10 @@ from shared.platform.topics import Topic
 WINDOW: Final = timedelta(minutes=10)
 MOST: Final = 10_000  # samples kept per channel and lane
 REMEMBERED: Final = 50_000  # releases whose lane is known
+PLACED_WITHIN: Final = timedelta(seconds=5)  # the tail may read a delivery before the release that it delivers
 FLASH: Final = frozenset({Topic.RELEASED_FLASH, Topic.DUE_FLASH})
+
+Release = tuple[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Staleness:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: dict[tuple[str, str], deque[Sample]] = defaultdict(lambda: deque(maxlen=MOST))
-        self._lanes: OrderedDict[tuple[str, int | None], str] = OrderedDict()
+        self._lanes: OrderedDict[Release, str] = OrderedDict()
+        self._unplaced: dict[Release, list[tuple[datetime, Seen]]] = {}
 
     def note(self, record: Record, seen: Seen) -> None:
         """Take one event; only releases and deliveries that were answered with 2xx count."""
@@ -71,8 +75,18 @@ class Staleness:
             self._remember(seen, lane)
             self._add("released", lane, seen.stage_times, seen.stage_times.get("released"))
         elif seen.type == "delivery.attempted" and seen.data.state == "delivered":
-            lane = self._lanes.get((seen.story_id, seen.release_no), "unknown")
-            self._add("webhook", lane, {**seen.stage_times, "attempted": _arrived(seen)}, _arrived(seen))
+            release = (seen.story_id, seen.release_no)
+            if lane_known := self._lanes.get(release):
+                self._delivered(seen, lane_known)
+            else:
+                self._unplaced.setdefault(release, []).append((self._clock.now(), seen))
+
+    def settle(self) -> None:
+        """Count the deliveries whose release did not come: nobody remembers its lane, it is `unknown`."""
+        late = self._clock.now() - PLACED_WITHIN
+        for release in [key for key, waiting in self._unplaced.items() if waiting[0][0] <= late]:
+            for _, seen in self._unplaced.pop(release):
+                self._delivered(seen, "unknown")
 
     def rows(self) -> list[StalenessRow]:
         """The table as of now, sorted by channel and lane."""
@@ -81,9 +95,16 @@ class Staleness:
         return [_row(*key, samples) for key, samples in kept.items() if samples]
 
     def _remember(self, seen: Seen, lane: str) -> None:
-        self._lanes[(seen.story_id, seen.release_no)] = lane
+        release = (seen.story_id, seen.release_no)
+        self._lanes[release] = lane
         if len(self._lanes) > REMEMBERED:
             self._lanes.popitem(last=False)
+        for _, waiting in self._unplaced.pop(release, ()):
+            self._delivered(waiting, lane)
+
+    def _delivered(self, seen: Seen, lane: str) -> None:
+        arrived = epoch_us(seen.occurred_at)
+        self._add("webhook", lane, {**seen.stage_times, "attempted": arrived}, arrived)
 
     def _add(self, channel: str, lane: str, times: dict[str, int], arrived_us: int | None) -> None:
         """Count an arrival that is not history: what is read at the start may be an hour old."""
@@ -117,10 +138,6 @@ def spread(seconds: Sequence[float]) -> Spread:
         return round(ranked[min(len(ranked) - 1, int(share * len(ranked)))], 6)
 
     return Spread(rank(0.50), rank(0.95), rank(0.99), round(ranked[-1], 6))
-
-
-def _arrived(seen: Seen) -> int:
-    return epoch_us(seen.occurred_at)
 
 
 def _row(channel: str, lane: str, samples: Sequence[Sample]) -> StalenessRow:
