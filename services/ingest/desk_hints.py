@@ -6,12 +6,19 @@ from shared.domain.state import StoryState
 from shared.platform.consuming import Record
 from shared.platform.logs import logger
 
+ANSWERS_KEPT = 16
+"""How many answered filings are remembered of each story, newest first to stay."""
+
 
 class DeskHints:
     """The newest state of every story; fed by a Tail. Decides nothing: the truth is on the receipt."""
 
     def __init__(self) -> None:
         self._states: dict[str, StoryState] = {}
+        self._answered: dict[str, tuple[str, ...]] = {}
+
+    def has_answered(self, story_id: str, event_id: str) -> bool:
+        return event_id in self._answered.get(story_id, ())
 
     def of(self, story_id: str) -> StoryState | None:
         return self._states.get(story_id)
@@ -21,11 +28,13 @@ class DeskHints:
             return
         if record.value is None:
             self._states.pop(record.key, None)
+            self._answered.pop(record.key, None)
             return
         try:
             state = StoryState.model_validate_json(record.value)
         except ValidationError:
             logger().error("state.unreadable", partition=record.partition, offset=record.offset)
             return
-        # `applied` is most of a state and says nothing the door asks for
+        self._answered[record.key] = tuple(entry.event_id for entry in state.applied[-ANSWERS_KEPT:])
+        # the rest of `applied` is most of a state and says nothing the door asks for
         self._states[record.key] = state.model_copy(update={"applied": ()})

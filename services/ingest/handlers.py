@@ -203,7 +203,7 @@ class Door:
         )
         topic = Topic.RECEIVED_FLASH if filed.lane is Lane.FLASH else Topic.RECEIVED
         await self.publisher.publish(topic, story_id, encode_event(event), headers_for(event), deadline=self.within)
-        self.proposals.accepted(story_id, version, filed.content_hash)
+        self.proposals.accepted(story_id, version, event_id)
         return Accepted(
             event_id,
             story_id,

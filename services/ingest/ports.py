@@ -37,3 +37,7 @@ class Desk(Protocol):
     """What is known of a story at the door; best effort, the truth is the receipt."""
 
     def of(self, story_id: str) -> StoryState | None: ...
+
+    def has_answered(self, story_id: str, event_id: str) -> bool:
+        """Tell whether this filing is among the last ones of its story that the desk has decided."""
+        ...

@@ -99,9 +99,13 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving(
-    script: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", scheme: str | None = None
+    script: Script,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    scheme: str | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Receiver]:
-    """Serve `script` to every connection on a free port; a script's own error fails the test at the end."""
+    """Serve `script` to every connection on `port` (0: a free one); a script's own error fails the test at the end."""
     receiver = Receiver(host, 0, scheme or ("https" if tls else "http"))
     at_work: set[asyncio.Task[None]] = set()
 
@@ -122,7 +126,7 @@ async def receiving(
         at_work.add(task)
         task.add_done_callback(at_work.discard)
 
-    server = await asyncio.start_server(accept, host, 0, ssl=tls)
+    server = await asyncio.start_server(accept, host, port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

@@ -106,6 +106,10 @@ class States:
     def of(self, story_id: str) -> StoryState | None:
         return self.known.get(story_id)
 
+    def has_answered(self, story_id: str, event_id: str) -> bool:
+        state = self.known.get(story_id)
+        return state is not None and state.entry(event_id) is not None
+
 
 @dataclass
 class IngestBench:

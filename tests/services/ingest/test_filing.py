@@ -8,7 +8,7 @@ from services.ingest.app import MAX_BODY
 from shared.domain.events import Enriched
 from shared.domain.facts import Facts
 from shared.domain.lifecycle import Filing, Ruling, decide
-from shared.domain.state import StoryState
+from shared.domain.state import Applied, Outcome, StoryState
 from shared.domain.story import Kind, Lane, content_hash
 from shared.platform.topics import Topic
 from tests.services.ingest.doors import NINJS, NOON, IngestBench
@@ -117,6 +117,22 @@ async def test_a_repeat_is_filed_although_it_is_the_same(bench: IngestBench) -> 
         answer = await client.post(STORIES, json=NINJS, params={"kind": "repeat"})
     assert answer.status_code == 202
     assert bench.log.filings()[-1].data.kind is Kind.REPEAT
+
+
+async def test_a_repeat_the_desk_has_answered_leaves_the_story_at_its_version(bench: IngestBench) -> None:
+    """It made no version: the same text is a duplicate again, and `If-Match` on the version that stands is met."""
+    async with bench.client() as client:
+        await client.post(STORIES, json=NINJS)
+        filed = bench.log.filings()[0]
+        state = released(filed.data.story, filed.event_id)
+        bench.states.known[filed.story_id] = state
+        repeat = (await client.post(STORIES, json=NINJS, params={"kind": "repeat"})).json()["event_id"]
+        answered = Applied(event_id=repeat, outcome=Outcome.RELEASED, at=1, version=1)
+        bench.states.known[filed.story_id] = state.model_copy(update={"applied": (*state.applied, answered)})
+        same = await client.post(STORIES, json=NINJS)
+        newer = await client.post(STORIES, json={**NINJS, "by": "X"}, headers={"if-match": '"1"'})
+    assert (same.status_code, same.json()["event_id"]) == (200, filed.event_id)
+    assert (newer.status_code, newer.json()["version"]) == (202, 2)
 
 
 async def test_the_next_filing_of_a_story_is_an_update(bench: IngestBench) -> None:
