@@ -1,8 +1,8 @@
 """The composition root of enrich: one lane, the steps loaded, the index of released texts beside it."""
 
-import asyncio
 import gc
 from contextlib import AsyncExitStack
+from functools import partial
 
 from services.enrich.adapters.current import CurrentReleases
 from services.enrich.handlers import PRODUCER, Describer
@@ -22,8 +22,6 @@ from shared.platform.publishing import Publisher
 from shared.platform.settings import load
 from shared.platform.tracing import configure_tracing
 
-STEPS_CHECK = "steps"
-
 
 async def main(lane: Lane) -> None:
     """Run one lane until a signal stops it. Raises JobError when a job fails: start the process again."""
@@ -35,31 +33,25 @@ async def main(lane: Lane) -> None:
 
 
 async def jobs(settings: EnrichSettings, lane: Lane, opened: AsyncExitStack) -> dict[str, Job]:
-    """Open what the lane needs, to be closed by `opened`, and return its jobs by name."""
-    kafka, clock, health = settings.kafka, SystemClock(), Health(STEPS_CHECK, ASSIGNMENT)
-    app_id = f"{PRODUCER}-{lane}"
+    """Load the steps, open what the lane needs, to be closed by `opened`, and return its jobs by name."""
+    kafka, clock, health = settings.kafka, SystemClock(), Health(ASSIGNMENT)
+    app_id, texts, steps = f"{PRODUCER}-{lane}", ReleasedTexts(), load_steps()
     publisher = await opened.enter_async_context(Publisher(kafka, app_id))
-    texts = ReleasedTexts()
-
-    async def enrich(stop: asyncio.Event) -> None:
-        steps = await asyncio.to_thread(load_steps)
-        health.set(STEPS_CHECK, True)
-        worker = Worker(Describer(lane, steps, texts, clock).describe)
-        opened.callback(worker.close)
-        await run_lane(
-            kafka,
-            app_id=app_id,
-            member=f"{app_id}-{settings.instance}",
-            source=RECEIVED[lane],
-            handle=worker.handle,
-            park=DeadLetters(publisher, PRODUCER).park,
-            stop=stop,
-            health=health,
-            parked_per_minute=settings.park_per_minute,
-        )
-
+    worker = Worker(Describer(lane, steps, texts, clock).describe)
+    opened.callback(worker.close)
+    filings = partial(
+        run_lane,
+        kafka,
+        app_id=app_id,
+        member=f"{app_id}-{settings.instance}",
+        source=RECEIVED[lane],
+        handle=worker.handle,
+        park=DeadLetters(publisher, PRODUCER).park,
+        health=health,
+        parked_per_minute=settings.park_per_minute,
+    )
     return {
-        "lane": enrich,
+        "lane": lambda stop: filings(stop=stop),
         "released texts": CurrentReleases(kafka, texts.apply, WINDOW, clock).run,
         "ops": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }
