@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Misconfigured
@@ -45,7 +46,26 @@ async def open_consumer(kafka: KafkaSettings, **settings: Any) -> Any:
     except BaseException:
         await close(consumer)
         raise
+    if settings.get("group_id") is not None:
+        _heed_errors(consumer)
     return consumer
+
+
+def _heed_errors(consumer: Any) -> None:
+    """Make a refused question about offsets an error: aiokafka 0.14 reads it as "nothing was ever committed".
+
+    A coordinator that has just started answers so while it loads its groups (COORDINATOR_LOAD_IN_PROGRESS).
+    """
+    coordinator = consumer._coordinator
+    send = coordinator._send_req
+
+    async def heeding(request: Any) -> Any:
+        answer = await send(request)
+        if isinstance(request, OffsetFetchRequest) and (code := getattr(answer, "error_code", 0)):
+            raise for_code(code)()
+        return answer
+
+    coordinator._send_req = heeding
 
 
 async def close(consumer: Any) -> None:
@@ -73,15 +93,10 @@ async def check_partitions(consumer: Any, topics: Sequence[str]) -> None:
 
 async def committed(kafka: KafkaSettings, group: str, topic: Topic, partitions: Sequence[int]) -> dict[int, int | None]:
     """The next offset a group has committed for each partition; None where it never has. `group` without prefix."""
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap,
-        client_id=kafka.client_id,
-        group_id=group_name(group, kafka.topic_prefix),
-        enable_auto_commit=False,
-    )
-    full_name = name(topic, kafka.topic_prefix)
+    consumer = await open_consumer(kafka, group_id=group_name(group, kafka.topic_prefix))
+    places = {TopicPartition(name(topic, kafka.topic_prefix), one): one for one in partitions}
     try:
-        await consumer.start()
-        return {one: await consumer.committed(TopicPartition(full_name, one)) for one in partitions}
+        found = await consumer._coordinator.fetch_committed_offsets(list(places))
+        return {one: at.offset if (at := found.get(place)) else None for place, one in places.items()}
     finally:
-        await consumer.stop()
+        await close(consumer)

@@ -9,19 +9,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    KafkaConnectionError,
-    KafkaError,
-    NotCoordinatorForGroupError,
-    TopicAlreadyExistsError,
-    for_code,
-)
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from shared.domain.errors import Misconfigured
-from shared.platform.consuming import follower_group, group_name
+from shared.platform.consuming import committed, follower_group, group_name
 from shared.platform.settings import KafkaSettings, Profile
 from shared.platform.topics import TOPICS, Topic, TopicSpec, name
 
@@ -44,7 +36,6 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
 """Who reads with committed offsets: the lead, whose consumer joins the group, then those that follow it."""
 
 START, END = "start", "end"
-COORDINATOR_ASKED, COORDINATOR_PAUSE_S = 100, 0.2
 FETCH, FETCH_OF_3_9 = 1, 17  # the API and the version of it that Kafka 3.9 brought
 Bounds = Mapping[int, tuple[int, int]]
 FIXED_CONFIGS = ("cleanup.policy", "message.timestamp.type", "max.message.bytes")
@@ -93,8 +84,15 @@ async def provision(
     async with _admin(kafka) as admin:
         await _refuse_old_broker(admin, kafka)
         created = await _topics_as_the_table_says(admin, kafka, profile)
-        bounds = await _bounds(kafka)
-        lost = {reader: await _without_offset(admin, kafka, reader, bounds[reader.topic]) for reader in readers()}
+    bounds = await _bounds(kafka)
+    all_readers = tuple(readers())
+    lost = dict(
+        zip(
+            all_readers,
+            await asyncio.gather(*(_without_offset(kafka, reader, bounds[reader.topic]) for reader in all_readers)),
+            strict=True,
+        )
+    )
     starts = _starts({reader: partitions for reader, partitions in lost.items() if partitions}, bounds, adopt, kafka)
     await asyncio.gather(*(_commit(kafka, reader, offsets) for reader, offsets in starts.items()))
     return ProvisionReport(created, starts)
@@ -225,24 +223,14 @@ async def _bounds(kafka: KafkaSettings) -> Mapping[Topic, Bounds]:
     return found
 
 
-async def _without_offset(admin: Any, kafka: KafkaSettings, reader: Reader, bounds: Bounds) -> frozenset[int]:
+async def _without_offset(kafka: KafkaSettings, reader: Reader, bounds: Bounds) -> frozenset[int]:
     """The partitions where the reader's group has committed nothing, or an offset that is not in the log any more."""
-    known = await _committed_offsets(admin, group_name(reader.own, kafka.topic_prefix))
-    full_name = name(reader.topic, kafka.topic_prefix)
-    offsets = {place.partition: at.offset for place, at in known.items() if place.topic == full_name}
+    offsets = await committed(kafka, reader.own, reader.topic, sorted(bounds))
     return frozenset(
-        partition for partition, (first, last) in bounds.items() if not first <= offsets.get(partition, -1) <= last
+        partition
+        for partition, (first, last) in bounds.items()
+        if (offset := offsets[partition]) is None or not first <= offset <= last
     )
-
-
-async def _committed_offsets(admin: Any, group: str) -> Any:
-    """Ask the group's coordinator; a new broker has none until it has made the topic that keeps offsets."""
-    for _ in range(COORDINATOR_ASKED):
-        try:
-            return await admin.list_consumer_group_offsets(group)
-        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
-            await asyncio.sleep(COORDINATOR_PAUSE_S)
-    return await admin.list_consumer_group_offsets(group)
 
 
 def _starts(
