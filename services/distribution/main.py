@@ -53,7 +53,11 @@ async def main() -> None:
 
 async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
     """Open every connection in `opened` and return what is to run over them."""
-    kafka, clock, health = settings.kafka, SystemClock(), Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}")
+    kafka, clock, health = (
+        settings.kafka,
+        SystemClock(),
+        Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}"),
+    )
     due = spec(Topic.DUE).partitions
     shard_of = ShardOf(due.production if settings.profile == "production" else due.local)
     sealer = Sealer(settings.secret_key.get_secret_value())
