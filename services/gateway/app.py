@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from services.gateway.answer_headers import AnswerHeaders
 from services.gateway.body_rules import BodyRules
 from services.gateway.context import Gateway
 from services.gateway.knock import Knock
@@ -35,7 +36,8 @@ def create_app(gateway: Gateway, health: Health, *, keys_known: Callable[[], boo
     app.add_middleware(Timing)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=keys_known, public_site=public_site)
     app.add_middleware(BodyRules)
-    app.add_middleware(RawPath)  # added last, so that it is the first
+    app.add_middleware(RawPath)
+    app.add_middleware(AnswerHeaders)  # added last, so that it is the first
     _describe(app)
     return app
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
 from services.gateway.adapters.kafka_reads import KafkaEnds, KafkaTexts, ReleasedLog, epoch
@@ -20,6 +21,7 @@ from services.gateway.following import jobs_of, tables
 from services.gateway.in_transit import InTransit
 from services.gateway.keyring import KeyRing
 from services.gateway.own_writes import OwnWrites
+from services.gateway.ports import Apply
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
@@ -64,86 +66,111 @@ async def main(settings: GatewaySettings) -> None:
         await run(await jobs(settings, opened))
 
 
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What the use cases stand on, opened. `life` names the present life of the log."""
+
+    publisher: Publisher
+    lookup: Lookup
+    views: RedisViews
+    sealer: Sealer
+    policy: EgressPolicy
+    clock: BrokerClock
+    life: str
+
+
 async def jobs(
     settings: GatewaySettings, opened: AsyncExitStack, listening: Callable[[int], None] | None = None
 ) -> dict[str, Job]:
     """Open what the service needs, to be closed by `opened`, and return its jobs by name.
 
-    `listening` is told the port once requests are taken.
+    `listening` is told the port once requests are taken. Raises Misconfigured before anything is opened.
     """
-    if settings.profile == "production" and settings.endpoint_allow:
-        raise Misconfigured("WIRE_ENDPOINT_ALLOW is for the local profile only; unset it in production.")
-    kafka, health, clock = settings.kafka, Health(VIEWS_CHECK, STREAM_CHECK), BrokerClock()
-    publisher = await opened.enter_async_context(Publisher(kafka, "gateway", on_append_time=clock.observe))
-    lookup = await opened.enter_async_context(Lookup(kafka))
-    redis = connect(settings.redis_url)
-    opened.push_async_callback(redis.aclose)
-    life = await epoch(kafka)
-    views = RedisViews(redis, f"{kafka.topic_prefix}views:")
-    gateway, fed = _put_together(settings, publisher, lookup, views, clock, life)
-    known = asyncio.Event()
+    outside = await _open(settings, opened)
+    health, known = Health(VIEWS_CHECK, STREAM_CHECK), asyncio.Event()
+    gateway, registered = _put_together(settings, outside)
     access = StreamAccess(gateway.keys.book.who, known.is_set, gateway.registry, gateway.tickets)
-    hub = await _hub(settings, opened, gateway.desk, access, life, health)
+    hub = await _hub(settings, opened, gateway.desk, access, outside.life, health)
     app = create_app(gateway, health, keys_known=known.is_set, public_site=settings.public_site)
-    keeper = ViewsKeeper(views, ReleasedLog(kafka), health)
-    following = partial(
-        consume,
-        kafka,
-        group=VIEWS_GROUP,
-        member=f"{VIEWS_GROUP}-{settings.instance}",
-        sources=(Source(Topic.RELEASED_FLASH, AT_MOST), Source(Topic.RELEASED, AT_MOST)),
-        handle=keeper.handle,
-        park=partial(DeadLetters(publisher, "gateway").park, stage=VIEWS_GROUP),
-        ownership=keeper,
-        parked_per_minute=settings.park_per_minute,
-        health=health,
-    )
     serving = partial(serve, app, settings.bind, settings.gateway_port, http=stream_protocol(hub), listening=listening)
-    held = tables(gateway.keys.writes.apply, fed.apply, gateway.receipts.transit, gateway.deliveries, known.set)
+    held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries, known.set)
     return {
-        **jobs_of(kafka, health, held),
+        **jobs_of(settings.kafka, health, held),
+        **_views_jobs(settings, outside, health),
         "stream": hub.run,
-        "views": lambda stop: following(stop=stop),
-        "views keeper": keeper.run,
         "http": lambda stop: serving(stop=stop),
     }
 
 
-def _put_together(
-    settings: GatewaySettings, publisher: Publisher, lookup: Lookup, views: RedisViews, clock: BrokerClock, life: str
-) -> tuple[Gateway, OwnWrites]:
+async def _open(settings: GatewaySettings, opened: AsyncExitStack) -> _Outside:
+    if settings.profile == "production" and settings.endpoint_allow:
+        raise Misconfigured("WIRE_ENDPOINT_ALLOW is for the local profile only; unset it in production.")
+    sealer = Sealer(settings.secret_key.get_secret_value())
+    policy = EgressPolicy(allow=parse_allow(settings.endpoint_allow))
+    kafka, clock = settings.kafka, BrokerClock()
+    redis = connect(settings.redis_url)
+    opened.push_async_callback(redis.aclose)
+    return _Outside(
+        publisher=await opened.enter_async_context(Publisher(kafka, "gateway", on_append_time=clock.observe)),
+        lookup=await opened.enter_async_context(Lookup(kafka)),
+        views=RedisViews(redis, f"{kafka.topic_prefix}views:"),
+        sealer=sealer,
+        policy=policy,
+        clock=clock,
+        life=await epoch(kafka),
+    )
+
+
+def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway, Apply]:
     """Return the use cases over their tables, and what feeds the registry."""
-    kafka = settings.kafka
+    publisher, clock = outside.publisher, outside.clock
     book = PrincipalBook(settings.operator_key.get_secret_value() or None)
     desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
     entries = OwnWrites(publisher, registry.apply)
     audit = Audit(publisher, clock, f"gateway-{settings.instance}-{time.time_ns() // 1_000_000}")
-    stories = Stories(views, desk)
+    stories = Stories(outside.views, desk)
     due = spec(Topic.DUE).partitions
     shards = due.production if settings.profile == "production" else due.local
-    rules = EndpointRules(EgressPolicy(allow=parse_allow(settings.endpoint_allow)), SystemNames())
-    sealer = Sealer(settings.secret_key.get_secret_value())
+    rules = EndpointRules(outside.policy, SystemNames())
 
     def cursor_of(start: Mapping[Lane, int]) -> str:
-        return id_of(life, Position(start.get(Lane.FLASH, 0), start.get(Lane.ROUTINE, 0)))
+        return id_of(outside.life, Position(start.get(Lane.FLASH, 0), start.get(Lane.ROUTINE, 0)))
 
     gateway = Gateway(
         keys=KeyRing(book, OwnWrites(publisher, book.apply), audit, clock, settings.profile),
         desk=desk,
         receipts=Receipts(desk, transit, clock),
         decisions=Decisions(desk, transit, publisher, audit, clock),
-        texts=KafkaTexts(lookup),
+        texts=KafkaTexts(outside.lookup),
         stories=stories,
         registry=registry,
-        registrar=Registrar(registry, entries, publisher, sealer, rules, clock, shards),
-        subscriptions=Subscriptions(registry, entries, KafkaEnds(kafka), clock, cursor_of),
+        registrar=Registrar(registry, entries, publisher, outside.sealer, rules, clock, shards),
+        subscriptions=Subscriptions(registry, entries, KafkaEnds(settings.kafka), clock, cursor_of),
         deliveries=deliveries,
         retries=Retries(stories, publisher, clock, shards),
         tickets=Tickets(clock),
         clock=clock,
         public_url=settings.public_url,
     )
-    return gateway, entries
+    return gateway, entries.apply
+
+
+def _views_jobs(settings: GatewaySettings, outside: _Outside, health: Health) -> dict[str, Job]:
+    """Return what keeps the views: the consumer of both lanes, and who mends them when Redis was emptied."""
+    keeper = ViewsKeeper(outside.views, ReleasedLog(settings.kafka), health)
+    following = partial(
+        consume,
+        settings.kafka,
+        group=VIEWS_GROUP,
+        member=f"{VIEWS_GROUP}-{settings.instance}",
+        sources=(Source(Topic.RELEASED_FLASH, AT_MOST), Source(Topic.RELEASED, AT_MOST)),
+        handle=keeper.handle,
+        park=partial(DeadLetters(outside.publisher, "gateway").park, stage=VIEWS_GROUP),
+        ownership=keeper,
+        parked_per_minute=settings.park_per_minute,
+        health=health,
+    )
+    return {"views": lambda stop: following(stop=stop), "views keeper": keeper.run}
 
 
 async def _hub(

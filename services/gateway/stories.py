@@ -18,10 +18,11 @@ from shared.domain.story import Kind, Lane, changes_between
 from shared.domain.subscription import Filter, Text, wants
 from shared.platform.clock import from_epoch_us
 
-SCANNED_AT_ONCE: Final = 100
-MOST_SCANNED: Final = 2_000
+SCANNED_AT_ONCE: Final = 25
+MOST_SCANNED: Final = 500
 """Stories judged for one page; a filter that wants next to nothing gets a short page with a cursor."""
 
+_NUMBERING: Final = frozenset({"version", "versionCreated"})
 _WITHHELD: Final = "This story is withheld: do not use it until it is released again."
 _KILLED: Final = "This story is killed: withdraw every version of it and do not use it again."
 
@@ -84,7 +85,7 @@ class Stories:
         missing = [number for number in (since, to) if number not in items]
         if missing or since is None or to is None:
             raise NotFound(f"version {missing[0] if missing else 1} of this story was not released")
-        changes = changes_between(items[since].story, items[to].story)
+        changes = changes_between(_words(items[since]), _words(items[to]))
         return {"story_id": story_id, "from": since, "to": to, "changes": changes}
 
     async def page(self, wanted: Filter, since: datetime | None, limit: int, cursor: str | None) -> Page:
@@ -159,6 +160,11 @@ class Stories:
             if len(found) < SCANNED_AT_ONCE:
                 return
             before = found[-1][0]
+
+
+def _words(item: Item) -> dict[str, Any]:
+    """The story without what differs between any two versions."""
+    return {name: value for name, value in item.story.items() if name not in _NUMBERING}
 
 
 def _withheld(item: Item, state: StoryState) -> Item:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Header, Path, Request, Security
+from fastapi import Depends, Header, Path, Request, Response, Security
 from fastapi.security import HTTPBearer
 
 from services.gateway.context import Gateway
@@ -35,6 +35,12 @@ def subscriber_of(principal: Principal) -> str:
     if principal.subscriber is None:
         raise NotAllowed("this needs a key that belongs to a subscriber")
     return principal.subscriber
+
+
+def link_next(request: Request, answer: Response, cursor: str | None) -> None:
+    """Say in `Link` where the next page is (RFC 8288), if there is one."""
+    if cursor is not None:
+        answer.headers["link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
 
 
 Ours = Annotated[Gateway, Depends(_gateway)]

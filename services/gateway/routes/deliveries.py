@@ -4,14 +4,14 @@ import base64
 import binascii
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.gateway.context import Gateway
 from services.gateway.deliveries_view import DeliveryLog
 from services.gateway.refusals import NotFound, unfit_parameter
 from services.gateway.registry import owns
-from services.gateway.routes.asking import Ours, Subscriber, SubscriberReader
+from services.gateway.routes.asking import Ours, Subscriber, SubscriberReader, link_next
 from services.gateway.routes.problems import responses
 from services.gateway.routes.times import Time
 from shared.domain.events import DeliveryAttempted
@@ -55,6 +55,8 @@ class Deliveries(BaseModel):
 
 @router.get("", responses=responses(404, 422))
 async def deliveries(
+    request: Request,
+    answer: Response,
     by: SubscriberReader,
     ours: Ours,
     endpoint_id: str | None = None,
@@ -78,7 +80,9 @@ async def deliveries(
         and (before is None or _key(log) < before)
     ]
     rest = found[limit:]
-    return Deliveries(items=[_shown(log) for log in found[:limit]], next=_cursor(found[limit - 1]) if rest else None)
+    following = _cursor(found[limit - 1]) if rest else None
+    link_next(request, answer, following)
+    return Deliveries(items=[_shown(log) for log in found[:limit]], next=following)
 
 
 @router.get("/{delivery_id}", responses=responses(404))

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.refusals import Unfit
-from services.gateway.routes.asking import Anybody, Ours, StoryId
+from services.gateway.routes.asking import Anybody, Ours, StoryId, link_next
 from services.gateway.routes.problems import responses
 from services.gateway.routes.times import Time
 from services.gateway.stream.filter_query import filter_of
@@ -58,6 +58,7 @@ class Diff(BaseModel):
 @router.get("", responses=responses(422, 503), openapi_extra={"parameters": _FILTER})
 async def stories(
     request: Request,
+    answer: Response,
     _: Anybody,
     ours: Ours,
     since: Annotated[Time | None, Query(description="released at or after this time")] = None,
@@ -66,6 +67,7 @@ async def stories(
 ) -> ItemPage:
     """The newest released stories that the filter wants; withheld and killed ones are absent."""
     page = await ours.stories.page(_filter(request), since, limit, cursor)
+    link_next(request, answer, page.next)
     return ItemPage(items=page.items, next=page.next)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from services.gateway.stories import MOST_SCANNED
 from shared.domain.facts import Facts
 from shared.domain.state import KillRecord
 from shared.domain.story import Kind
@@ -84,7 +85,7 @@ async def test_versions_and_their_difference(reader: World) -> None:
     assert [one["version"] for one in versions] == [1, 2]
     assert (await get(reader, path_of(URN, "/versions/1"))).json()["version"] == 1
     changes = (await get(reader, path_of(URN, "/diff"), **{"from": 1, "to": 2})).json()["changes"]
-    assert {"pointer": "/headlines/0/value", "was": "Bridge opens", "is": "Bridge closes"} in changes
+    assert changes == [{"pointer": "/headlines/0/value", "was": "Bridge opens", "is": "Bridge closes"}]
 
 
 @pytest.mark.parametrize("rest", ["/versions/9", "/versions/x", "/diff?from=1&to=9", "/diff?from=0"])
@@ -161,6 +162,30 @@ async def test_lists_are_newest_first_in_pages(reader: World) -> None:
         cursor = {"cursor": page["next"]}
     assert seen[0] == URN
     assert len(seen) == len(set(seen)) == 9
+
+
+async def test_a_page_links_to_the_next(reader: World) -> None:
+    """With the filter of the first; the last page links to none."""
+    first = await get(reader, "/v1/stories", limit=1, sections="world")
+    second = await get(reader, first.links["next"]["url"])
+    assert [one["story_id"] for one in second.json()["items"]] == [URL]
+    last = await get(reader, second.links["next"]["url"])
+    assert (last.json()["items"], "link" in last.headers) == ([], False)
+
+
+async def test_a_filter_that_wants_next_to_nothing_holds_nobody_up(reader: World) -> None:
+    """So many stories are judged at once; then comes a short page with a cursor that goes on."""
+    for number in range(MOST_SCANNED):
+        reader.views.put(document(1, story_id=f"urn:x:{number}", at=NOON + timedelta(hours=1)))
+    first = (await get(reader, "/v1/stories", keywords="elsewhere")).json()
+    assert first["items"] == []
+    second = (await get(reader, "/v1/stories", keywords="elsewhere", cursor=first["next"])).json()
+    assert [one["story_id"] for one in second["items"]] == [URL]
+
+
+async def test_no_answer_is_kept_by_a_cache(reader: World) -> None:
+    """A kept story could outlive its kill."""
+    assert (await get(reader, path_of(URN))).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
