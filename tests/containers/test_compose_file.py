@@ -18,14 +18,16 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {one.name: one for one in services(Ports(*range(1, 11)), "kafka:9092", "", {"secret_key": "", "operator": ""})}
 
-# Kafka settings that name places: they differ between a container and a process of this machine.
-PLACES = frozenset(
+# Where a broker of containers differs: places, and a session long enough for everything starting at once.
+DIFFERENT = frozenset(
     {
         "node.id",
         "controller.quorum.voters",
         "listeners",
         "advertised.listeners",
         "log.dirs",
+        "broker.session.timeout.ms",
+        "broker.heartbeat.interval.ms",
     }
 )
 
@@ -138,10 +140,10 @@ def test_our_containers_may_do_little(name: str) -> None:
 
 
 def test_the_broker_is_configured_as_the_local_one() -> None:
-    """Retention of offsets, record size, no auto-creation and all else are the local runner's, place names apart."""
+    """Retention of offsets, record size, no auto-creation and all else are the local runner's."""
     lines = server_properties(KAFKA_PORT, KAFKA_PORT + 1, PROJECT).splitlines()
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-    local = {key: value for key, _, value in pairs if key not in PLACES}
+    local = {key: value for key, _, value in pairs if key not in DIFFERENT}
     told = SERVICES["kafka"]["environment"]
     assert {key: told.get(f"KAFKA_{key.upper().replace('.', '_')}") for key in local} == local
 
