@@ -3,10 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,9 +19,6 @@ from deploy.local.runner import SAMPLE, STOP_ORDER
 from deploy.local.supervisor import ServiceProcess, Supervisor
 from shared.platform.provisioning import provision
 from shared.platform.settings import KafkaSettings
-
-if TYPE_CHECKING:
-    from testcontainers.core.container import DockerContainer
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(240)]
 
@@ -41,18 +37,8 @@ def docker_daemon() -> None:
     asked = subprocess.run([sys.executable, "-c", _ASK_THE_DAEMON], capture_output=True, check=False, timeout=30)
     if asked.returncode != 0:
         pytest.skip("no container daemon answers within 2 s")
-    # Its watcher container wants the daemon's socket, which many machines do not lend; the fixtures clean up.
+    # Its watcher container wants the daemon's socket, which many machines do not lend; `with` cleans up.
     testcontainers_config.ryuk_disabled = True
-
-
-@contextmanager
-def started(container: "DockerContainer") -> Iterator[None]:
-    """Run a container while the block lasts; one that does not become ready is removed as well."""
-    try:
-        container.start()
-        yield
-    finally:
-        container.stop()
 
 
 @pytest.fixture
@@ -71,7 +57,7 @@ def kafka_container(docker_daemon: None) -> Iterator[str]:
     # Loopback only: the library's own setter knows no address, the client below it does.
     container.ports[f"{port}/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]
     container.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(BROKER_WITHIN_S))
-    with started(container):
+    with container:
         yield f"{LOOPBACK}:{port}"
 
 
@@ -80,8 +66,7 @@ def redis_container(docker_daemon: None) -> Iterator[str]:
     """URL of a Redis from the image."""
     from testcontainers.community.redis import RedisContainer
 
-    redis = RedisContainer(IMAGES["redis"]["image"])
-    with started(redis):
+    with RedisContainer(IMAGES["redis"]["image"]) as redis:
         yield f"redis://{redis.get_container_host_ip()}:{redis.get_exposed_port(6379)}/0"
 
 
