@@ -17,6 +17,7 @@ from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 
 GIVE_WAY_S = 0.0005  # after every record, so that a story under way has the interpreter for most of the time
+STOP_WITHIN_S = 2.0  # aiokafka leaves a socket open when it is cut off while it connects
 
 
 class CurrentReleases:
@@ -52,8 +53,9 @@ class CurrentReleases:
                 loading = asyncio.create_task(tail.load(self._apply, self._clock.now() - self._window))
                 await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not loading.done():
+                    await asyncio.wait({loading}, timeout=STOP_WITHIN_S)
                     loading.cancel()
-                    await asyncio.wait({loading})
+                    await asyncio.gather(loading, return_exceptions=True)
                     return
                 loading.result()
                 logger().info("released_texts.loaded", seconds=round(time.monotonic() - began, 1))
