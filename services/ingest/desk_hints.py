@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from shared.domain.events import derived_id
 from shared.domain.state import StoryState
 from shared.platform.consuming import Record
 from shared.platform.logs import logger
@@ -18,7 +19,9 @@ class DeskHints:
         self._answered: dict[str, tuple[str, ...]] = {}
 
     def has_answered(self, story_id: str, event_id: str) -> bool:
-        return event_id in self._answered.get(story_id, ())
+        """By its own id or, as the desk enters filings, by the id that its enrichment had."""
+        answered = self._answered.get(story_id, ())
+        return event_id in answered or derived_id("enrich", event_id) in answered
 
     def of(self, story_id: str) -> StoryState | None:
         return self._states.get(story_id)
