@@ -77,7 +77,7 @@ def _detach(data: Path) -> int:
             sys.stdout.write(told.read().decode(errors="replace"))
             sys.stdout.flush()
             found = instance.running(data)
-            if found is not None and found.keys:
+            if found is not None and found.runner and found.keys:
                 return runner.OK
             if child.poll() is not None:
                 sys.stdout.write(told.read().decode(errors="replace"))

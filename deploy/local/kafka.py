@@ -62,8 +62,8 @@ background.threads=2
 log.cleaner.dedupe.buffer.size=2097152
 log.index.size.max.bytes=1048576
 log.initial.task.delay.ms=1000
-broker.session.timeout.ms=1000
-broker.heartbeat.interval.ms=200
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=300
 """
 
 

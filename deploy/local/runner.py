@@ -173,6 +173,9 @@ def _in_a_line(item: dict[str, object]) -> str:
 async def down(data: Path, say: Say) -> int:
     """Stop the runner that holds `data`, and whatever an earlier one that was killed left behind."""
     runner = instance.runner_of(data)
+    if runner is None and (found := instance.running(data)) and found.in_containers:
+        say("It runs in containers; `docker compose down` stops it.")
+        return OK
     if runner is None:
         if not await _end_orphans(data, say):
             say("Nothing is running.")
