@@ -1,0 +1,394 @@
+"""The `wire` command: file, correct, kill, follow, and see how late the wire is. It speaks the public API only.
+
+Heavy imports wait until a command needs them, so that `wire --help` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.exits import Ended, Exit
+
+if TYPE_CHECKING:
+    from cli.api import Api
+
+CODES = (
+    "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 held or somebody is needed, 4 not found, "
+    "5 no access, 6 unreachable."
+)
+
+app = typer.Typer(
+    name="wire",
+    help="An open newswire at the terminal. Without --url it speaks to the wire that runs here (.local/run.json).",
+    epilog=CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(
+    help="API keys: list, create, revoke (scope operator).", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(keys_app, name="keys")
+
+CLEAR = "\x1b[2J\x1b[H"
+
+Url = Annotated[str | None, typer.Option("--url", help="base URL of a wire; else WIRE_URL, else the one running here")]
+Key = Annotated[str | None, typer.Option("--key", help="API key; else WIRE_KEY, else the local one of the right role")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of words")]
+Wait = Annotated[float, typer.Option("--wait", min=0.0, help="seconds to wait for the desk's answer; 0: do not")]
+Story = Annotated[str, typer.Argument(metavar="STORY", help="the story's id")]
+Sections = Annotated[list[str] | None, typer.Option("--section", help="only this section (may be repeated)")]
+Keywords = Annotated[list[str] | None, typer.Option("--keyword", help="only with this word or phrase (repeatable)")]
+UrgencyMax = Annotated[int | None, typer.Option("--urgency-max", min=1, max=8, help="only this urgent or more")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="end after so many stories")]
+
+
+def run() -> None:
+    """Entry point of the `wire` script."""
+    app()
+
+
+@app.command("file", epilog="example: wire file story.txt --urgency 3\n\nexample: cat item.json | wire file -")
+def file_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="ninjs JSON or a story page as text; - is stdin")],
+    urgency: Annotated[int | None, typer.Option(min=1, max=8, help="1 flash … 8 lowest")] = None,
+    embargo_until: Annotated[str | None, typer.Option(help="RFC 3339 with offset: 2026-11-23T12:00:00Z")] = None,
+    source: Annotated[str | None, typer.Option(help="file as coming from this source")] = None,
+    story_id: Annotated[str | None, typer.Option(help="file as the next version of this story")] = None,
+    kind: Annotated[str | None, typer.Option(help="publish, update, refile or repeat")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="the same key and body are filed once")] = None,
+    wait: Wait = 5.0,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """File a story, and say what became of it (3: held for a human)."""
+    from cli import filing
+
+    query = {
+        "urgency": urgency,
+        "embargo_until": embargo_until,
+        "source": source,
+        "story_id": story_id,
+        "kind": kind,
+    }
+    with asking(url, key) as api:
+        answer = filing.file_story(api, file, query, idempotency_key, wait)
+        tell(answer, filing.in_words, as_json=as_json)
+        leave(filing.ending_of(answer["state"]))
+
+
+@app.command(
+    epilog="example: wire correct urn:x:1 --note 'The mayor is Ann Lee' --field '/headlines/0/value=Lee opens bridge'"
+    "\n\nexample: wire correct urn:x:1 fixed.json --note 'Wrong name' --field /bodies/0/value"
+)
+def correct(
+    story: Story,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="ninjs JSON; the changed fields suffice")] = None,
+    note: Annotated[str | None, typer.Option(help="what was wrong, in words")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(help="JSON pointer that changes; without FILE: POINTER=VALUE (repeatable)")
+    ] = None,
+    wait: Wait = 5.0,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Correct a story: say what was wrong and which fields change."""
+    from cli import filing
+
+    with asking(url, key) as api:
+        correction = filing.correction_of(api, story, file, note, field or [])
+        answer = filing.correct_story(api, story, correction, wait)
+        tell(answer, filing.in_words, as_json=as_json)
+        leave(filing.ending_of(answer["state"]))
+
+
+@app.command(
+    epilog="example: wire kill urn:x:1 --reason 'Names a minor' --confirm-as editor2"
+    "\n\nexample: wire kill urn:x:1 --reason 'Court order' --break-glass"
+)
+def kill(
+    story: Story,
+    reason: Annotated[str, typer.Option(help="why; kept in the audit")],
+    replacement: Annotated[str | None, typer.Option(help="id of the story that takes its place")] = None,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="without a second person; announced to every operator")
+    ] = False,
+    confirm_as: Annotated[
+        str | None, typer.Option(help="confirm at once as this role of the local wire (editor2), or with this key")
+    ] = None,
+    wait: Wait = 5.0,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Order every version of a story withdrawn, for ever (3: another editor must confirm)."""
+    from cli import deciding, filing
+
+    with asking(url, key) as api:
+        decision = deciding.kill(
+            api,
+            story,
+            reason,
+            replacement=replacement,
+            break_glass=break_glass,
+            confirm_as=confirm_as,
+            wait_s=wait,
+        )
+        tell(decision, deciding.in_words, as_json=as_json)
+        leave(filing.ending_of(decision["state"]))
+
+
+@app.command(epilog="example: WIRE_KEY=… wire confirm 0190c2f4-…")
+def confirm(
+    decision: Annotated[str, typer.Argument(metavar="DECISION", help="decision_id of the kill")],
+    confirm_as: Annotated[
+        str, typer.Option("--as", help="a role of the local wire (editor, editor2), or a key")
+    ] = "editor",
+    wait: Wait = 5.0,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Confirm another editor's kill."""
+    from cli import deciding, filing
+
+    with asking(url, key) as api:
+        answer = deciding.confirm(api, decision, confirm_as, wait_s=wait)
+        tell(answer, deciding.in_words, as_json=as_json)
+        leave(filing.ending_of(answer["state"]))
+
+
+@app.command(
+    epilog="example: wire tail --section world --urgency-max 3"
+    "\n\nexample: wire tail --json --cursor-file ~/.wire-cursor"
+)
+def tail(
+    subscription: Annotated[str | None, typer.Option(help="follow what this subscription wants")] = None,
+    section: Sections = None,
+    keyword: Keywords = None,
+    urgency_max: UrgencyMax = None,
+    cursor: Annotated[str | None, typer.Option(help="go on at this id of the stream; or: earliest")] = None,
+    cursor_file: Annotated[Path | None, typer.Option(help="keep the place in this file, and go on there")] = None,
+    limit: Limit = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the stream, one line per release; a broken connection is taken up where it broke."""
+    from cli import connection, tailing
+
+    query: list[tuple[str, str | int | float | bool | None]] = []
+    query += [("subscription", subscription)] if subscription else []
+    query += [("sections", each) for each in section or []] + [("keywords", each) for each in keyword or []]
+    query += [("urgency_max", str(urgency_max))] if urgency_max else []
+    with ending():
+        wire = connection.find(url, key)
+        follower = tailing.Follower(wire, query, tailing.Cursor(cursor, cursor_file), complain)
+        seen = 0
+        for frame in follower.frames():
+            line = _json(_frame(frame)) if as_json else tailing.in_a_line(frame)
+            if line is not None:
+                say(line)
+            seen += frame.event == "story"
+            if seen == limit:
+                follower.shown(frame)
+                return
+
+
+@app.command(epilog="example: wire lag --watch\n\nexample: wire lag --check || page-somebody")
+def lag(
+    watch: Annotated[bool, typer.Option("--watch", help="ask again every --every seconds, until Ctrl-C")] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="seconds between two looks")] = 2.0,
+    group: Annotated[str | None, typer.Option(help="only this consumer group")] = None,
+    partitions: Annotated[bool, typer.Option("--partitions", help="one row per partition")] = False,
+    check: Annotated[bool, typer.Option("--check", help="exit 3 when a reader is not well")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far behind every reader is: records, age in seconds, verdict, time until it is drained."""
+    import time
+
+    from cli import operations
+
+    with asking(url, key) as api:
+        while True:
+            rows = operations.lag(api, group=group, partitions=partitions)
+            if watch and not as_json and sys.stdout.isatty():
+                say(CLEAR)
+            tell(rows, operations.lag_table, as_json=as_json)
+            if not watch:
+                break
+            time.sleep(every)
+        if check and operations.needs_somebody(rows):
+            leave(Exit.NEEDS_SOMEBODY)
+
+
+@app.command(epilog="example: wire trace urn:slugline:desk:9f2c")
+def trace(story: Story, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Which way a story came: its hops with times and places, and what it waits for."""
+    from cli import operations
+
+    with asking(url, key) as api:
+        tell(operations.trace(api, story), operations.trace_text, as_json=as_json)
+
+
+@app.command(
+    epilog="example: wire receive --register --section world"
+    "\n\nexample: wire receive --secret whsec_… --port 9000 --answer 503"
+)
+def receive(
+    register: Annotated[
+        bool, typer.Option("--register", help="register an endpoint and a subscription; both go when it ends")
+    ] = False,
+    secret: Annotated[str | None, typer.Option(help="whsec_…, of an endpoint that exists already")] = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port; else the one a local wire allows")] = None,
+    public_url: Annotated[str | None, typer.Option(help="URL under which the wire reaches this receiver")] = None,
+    answer: Annotated[int, typer.Option(min=200, max=599, help="status to answer verified webhooks with")] = 200,
+    section: Sections = None,
+    keyword: Keywords = None,
+    urgency_max: UrgencyMax = None,
+    limit: Limit = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Receive webhooks here: verify each, answer the challenge, print one line per delivery."""
+    from cli import connection, receiving
+
+    if not register and not secret:
+        raise typer.BadParameter("give --register, or the --secret of an endpoint that exists")
+    wanted: dict[str, Any] = {"sections": section or [], "keywords": keyword or []}
+    if urgency_max:
+        wanted["urgency_max"] = urgency_max
+    printer = receiving.Printer(say, as_json=as_json, limit=limit)
+    with ending():
+        if port is None:
+            usual = connection.find(url, key).receiver if register else connection.DEFAULT_RECEIVER
+            port = int(usual.rpartition(":")[2])
+        with receiving.open_receiver(secret, printer, host, port, answer) as receiver:
+            complain(f"listening on http://{host}:{receiver.port}")
+            if not register:
+                printer.done.wait()
+                return
+            with asking(url, key) as api:
+                reachable = public_url or f"http://{host}:{receiver.port}"
+                with receiving.registered(api, receiver, reachable, wanted) as endpoint_id:
+                    complain(f"registered endpoint {endpoint_id}; Ctrl-C ends and deletes it")
+                    printer.done.wait()
+
+
+@keys_app.command("list", epilog="example: wire keys list --json")
+def list_keys(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Every key, without its value."""
+    from cli import operations
+
+    def words(items: list[dict[str, Any]]) -> str:
+        head = ("KEY_ID", "PREFIX", "PERSON", "SCOPES", "SUBSCRIBER")
+        told = [
+            (one["key_id"], one["prefix"], one["person"], ",".join(one["scopes"]), one.get("subscriber") or "")
+            for one in items
+        ]
+        return operations.aligned([head, *told])
+
+    with asking(url, key) as api:
+        tell(api.ask("GET", "gateway", "/v1/keys", role="operator")["items"], words, as_json=as_json)
+
+
+@keys_app.command("create", epilog="example: wire keys create --person ann --scope subscriber --subscriber acme")
+def create_key(
+    person: Annotated[str, typer.Option(help="who will use it")],
+    scope: Annotated[list[str], typer.Option(help="desk, editor, subscriber or operator (may be repeated)")],
+    subscriber: Annotated[str | None, typer.Option(help="the subscriber it acts for")] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. Its value is printed once, and kept nowhere."""
+    body = {"person": person, "scopes": scope, "subscriber": subscriber}
+    with asking(url, key) as api:
+        made = api.ask("POST", "gateway", "/v1/keys", role="operator", json=body)
+        tell(made, lambda one: f"{one['key']}\n  {one['key_id']}; this value is not shown again", as_json=as_json)
+
+
+@keys_app.command("revoke", epilog="example: wire keys revoke key_8c1f")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID")],
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a key back: requests with it are refused from now on."""
+    from urllib.parse import quote
+
+    with asking(url, key) as api:
+        api.ask("DELETE", "gateway", f"/v1/keys/{quote(key_id, safe='')}", role="operator")
+        tell({"key_id": key_id, "revoked": True}, lambda one: f"revoked {one['key_id']}", as_json=as_json)
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Turn what ends a command into its message and exit code."""
+    try:
+        yield
+    except Ended as ended:
+        complain(str(ended))
+        raise typer.Exit(ended.code) from None
+    except BrokenPipeError:  # whoever read our output has left, `| head` for one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+@contextmanager
+def asking(url: str | None, key: str | None) -> Iterator[Api]:
+    """A client of the wire that is meant, for as long as the command runs."""
+    from cli import api, connection
+
+    with ending(), api.Api(connection.find(url, key)) as client:
+        yield client
+
+
+def tell(answer: Any, words: Callable[[Any], str], *, as_json: bool) -> None:
+    """Print an answer as one line of JSON, or in words."""
+    say(_json(answer) if as_json else words(answer))
+
+
+def leave(code: Exit) -> None:
+    """End the command with a code other than 0; 0 goes on."""
+    if code is not Exit.OK:
+        raise typer.Exit(code)
+
+
+def say(line: str) -> None:
+    """Print at once: whoever pipes this into something wants to see."""
+    print(line, flush=True)
+
+
+def complain(line: str) -> None:
+    """Print to stderr, so that what is piped stays clean."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _json(answer: Any) -> str:
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _frame(frame: Any) -> dict[str, Any]:
+    return {"id": frame.id, "event": frame.event, "data": frame.data}
+
+
+if __name__ == "__main__":
+    run()
