@@ -192,6 +192,39 @@ async def test_a_held_text_is_read_by_the_desk_alone(
         assert (operator["versions"][0]["reason"], operator["versions"][0]["story"]) == ("names a minor", None)
 
 
+READ = (
+    Topic.RELEASED,
+    Topic.RELEASED_FLASH,
+    Topic.CURRENT,
+    Topic.STATE,
+    Topic.KILLED,
+    Topic.SUBSCRIPTION_STATE,
+    Topic.PRINCIPAL_STATE,
+    Topic.RECEIVED,
+    Topic.INBOX_FLASH,
+    Topic.ATTEMPTS,
+    Topic.DEAD_ENRICH,
+)
+
+
+async def test_poison_on_every_topic_stops_nothing(kafka: KafkaSettings, publisher: Publisher, redis_url: str) -> None:
+    """What is not JSON is there before the start and comes again after it; the release behind it shows all the same.
+
+    Where the gateway acts on a topic, the bytes are parked.
+    """
+    headers = [("ce_id", b"e1"), ("ce_type", b"desk.decided")]
+    poison = [Outgoing(topic, URN, b"\xff not json", headers) for topic in READ]
+    await publisher.publish_all(poison)
+    async with gateway(kafka, redis_url) as http:
+        await publisher.publish_all(poison)
+        await release(publisher, item(1))
+        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        assert (await http.get("/readyz")).status_code == 200
+    parked = await _all(kafka, Topic.DEAD_GATEWAY)
+    assert {one.headers["dlq-topic"].decode() for one in parked} == {Topic.RELEASED, Topic.RELEASED_FLASH}
+    assert {one.value for one in parked} == {b"\xff not json"}
+
+
 async def _all(kafka: KafkaSettings, topic: Topic) -> list[Record]:
     found: list[Record] = []
     async with Tail(kafka, (topic,)) as tail:

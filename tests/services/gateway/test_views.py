@@ -253,10 +253,26 @@ def release(story_id: str, offset: int = 0) -> Record:
     return replace(made, offset=offset)
 
 
+class Witness(Health):
+    """Notes what was served each time the views are said to be whole."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(CHECK)
+        self._store = store
+        self.served_when_ok: list[str | None] = []
+
+    def set(self, name: str, ok: bool, reason: str = "") -> None:
+        if ok:
+            self.served_when_ok.append(self._store.served)
+        super().set(name, ok, reason)
+
+
 @asynccontextmanager
-async def keeping(store: Store, log: MemoryLog, *, owner: bool = True) -> AsyncIterator[tuple[ViewsKeeper, Health]]:
+async def keeping(
+    store: Store, log: MemoryLog, *, owner: bool = True, health: Health | None = None
+) -> AsyncIterator[tuple[ViewsKeeper, Health]]:
     """A keeper at work."""
-    health = Health(CHECK)
+    health = health or Health(CHECK)
     keeper = ViewsKeeper(store, log, health, look_every_s=0.02)
     stop = asyncio.Event()
     running = asyncio.create_task(keeper.run(stop))
@@ -297,7 +313,7 @@ async def test_emptied_views_come_back() -> None:
 
 
 async def test_a_rebuild_that_loses_its_generation_begins_again() -> None:
-    """Redis may be emptied at that very moment too."""
+    """Redis may be emptied at that very moment too; until then nothing counts as whole."""
     store, log = MemoryStore(), MemoryLog([release("urn:x:1"), release("urn:x:2")])
 
     def once() -> None:
@@ -305,9 +321,11 @@ async def test_a_rebuild_that_loses_its_generation_begins_again() -> None:
         store.empty()
 
     log.during = once
-    async with keeping(store, log):
+    health = Witness(store)
+    async with keeping(store, log, health=health):
         await wait_until(lambda: store.shown == ["urn:x:1", "urn:x:2"], 5)
         assert log.readings == 2
+    assert None not in health.served_when_ok
 
 
 async def test_a_release_waits_with_its_offset_while_there_are_no_views() -> None:
