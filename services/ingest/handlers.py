@@ -23,7 +23,7 @@ from shared.domain.events import (
 )
 from shared.domain.item import rfc3339
 from shared.domain.state import Principal
-from shared.domain.story import Kind, Lane, content_hash, is_embargoed
+from shared.domain.story import DERIVED_ROLE, Kind, Lane, content_hash, is_embargoed
 from shared.platform.clock import Clock
 from shared.platform.envelopes import headers_for
 from shared.platform.topics import Topic
@@ -99,7 +99,7 @@ class Door:
         story_id = asked.story_id or story_id_for(source, parsed)
         if asked.if_match is not None and asked.if_match != self.proposals.newest(story_id):
             raise MovedOn(f"the story has moved on to version {self.proposals.newest(story_id)}")
-        story = {**parsed.story, "uri": story_id}
+        story = _own_bodies({**parsed.story, "uri": story_id})
         digest = content_hash(story)
         kind = asked.kind or self.proposals.kind_of(story_id)
         if kind is not Kind.REPEAT and (known := self.proposals.duplicate_of(story_id, digest)):
@@ -118,6 +118,7 @@ class Door:
         state = self.proposals.state(story_id)
         newest = state.versions.get(state.newest) if state else None
         urgency = asked.urgency or (newest.urgency if newest else ROUTINE_URGENCY)
+        partial = _own_bodies(partial)
         filed = Filed(
             kind=Kind.CORRECT,
             lane=self.quota.lane_for(source, urgency),

@@ -108,6 +108,17 @@ async def test_an_identical_story_is_a_duplicate(bench: IngestBench) -> None:
     assert len(bench.log.filings()) == 1
 
 
+async def test_a_filed_body_cannot_pass_for_one_of_our_own_making(bench: IngestBench) -> None:
+    """Bodies marked as derived are outside the content hash: two texts could then pass as one."""
+    texts = [{"contentType": "text/plain", "value": f"Text {number}.", "role": "derived"} for number in (1, 2)]
+    async with bench.client() as client:
+        for body in texts:
+            await client.post(STORIES, json={**NINJS, "bodies": [body]})
+    first, second = bench.log.filings()
+    assert first.data.content_hash != second.data.content_hash
+    assert "role" not in first.data.story["bodies"][0]
+
+
 async def test_a_repeat_is_filed_although_it_is_the_same(bench: IngestBench) -> None:
     """A deliberate resend is never a duplicate."""
     async with bench.client() as client:
