@@ -6,8 +6,10 @@ Signatures are judged by the published `standardwebhooks` library, not by our ow
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -50,6 +52,7 @@ class Receiver:
         self.secret = secret
         self._received = received
         self._answer_with = answer_with
+        self._connections: set[socket.socket] = set()
         self._server = ThreadingHTTPServer((host, port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
@@ -65,6 +68,9 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+        for connection in tuple(self._connections):  # a kept one would answer for whoever takes the port next
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def judge(self, headers: dict[str, str], body: bytes) -> Received:
         """Verify one POST; never raises for what a sender did."""
@@ -90,6 +96,15 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 60
+
+            def setup(self) -> None:
+                super().setup()
+                receiver._connections.add(self.connection)
+
+            def finish(self) -> None:
+                receiver._connections.discard(self.connection)
+                with suppress(OSError):  # the connection may be shut down by now
+                    super().finish()
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
