@@ -153,6 +153,6 @@ def item_in_a_line(item: dict[str, Any]) -> str:
     headlines = story.get("headlines") or [{}]
     headline = headlines[0].get("value") or item.get("notice") or "(notice)"
     return (
-        f"{str(item.get('released_at', ''))[11:19]}  {item.get('kind', ''):<8} {item.get('lane', ''):<7} "
+        f"{str(item.get('released_at', ''))[11:19]}  {item.get('kind', ''):<8} {item.get('lane', ''):<7}  "
         f"{item.get('story_id')}  r{item.get('release_no')}  {headline}"
     )
