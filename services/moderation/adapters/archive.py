@@ -2,6 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import structlog
+from pydantic import ValidationError
 
 from shared.domain.state import KillRecord, StoryState
 from shared.platform.consuming import committed, follower_group
@@ -13,6 +17,11 @@ from shared.platform.topics import Topic
 GROUP = "moderation"
 LEAD = Topic.INBOX_FLASH
 FOLLOWERS = (Topic.LIFTS, Topic.INBOX)
+
+_At: TypeAlias = tuple[Topic, str]
+"""A topic and a key in it."""
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class KafkaArchive:
@@ -27,22 +36,31 @@ class KafkaArchive:
         state: Callable[[int, StoryState], None],
         kill: Callable[[int, KillRecord], None],
     ) -> None:
-        """Read both topics to their ends; raises ValidationError for a record that is none of ours."""
-        newest: dict[str, Record] = {}
-        kills: dict[str, Record] = {}
+        """Read both topics to their ends. A record that is none of ours is logged; the one before it counts."""
+        newest = await self._newest(partitions, lambda record: True)
+        strange = {at for at, record in newest.items() if not _is_readable(record)}
+        if strange:  # only then is every record of these keys parsed, not one per story
+            for at in strange:
+                record = newest.pop(at)
+                log.error("state.unreadable", topic=record.topic, partition=record.partition, offset=record.offset)
+            newest |= await self._newest(partitions, lambda record: _at(record) in strange and _is_readable(record))
+        for record in newest.values():
+            if record.topic is Topic.STATE:
+                state(record.partition, StoryState.model_validate_json(record.value or b""))
+            else:
+                kill(record.partition, KillRecord.model_validate_json(record.value or b""))
+
+    async def _newest(self, partitions: frozenset[int], counts: Callable[[Record], bool]) -> dict[_At, Record]:
+        """Return the newest record that counts of each key in both topics."""
+        found: dict[_At, Record] = {}
 
         def apply(record: Record) -> None:
-            into = newest if record.topic is Topic.STATE else kills
-            if record.key and record.value is not None:
-                into[record.key] = record
+            if record.key and record.value is not None and counts(record):
+                found[_at(record)] = record
 
         async with Tail(self._kafka, (Topic.STATE, Topic.KILLED), partitions) as tail:
             await tail.load(apply, since="beginning")
-        # parsed once per story, not once per record that compaction has not met yet
-        for record in newest.values():
-            state(record.partition, StoryState.model_validate_json(record.value or b""))
-        for record in kills.values():
-            kill(record.partition, KillRecord.model_validate_json(record.value or b""))
+        return found
 
     async def committed(self, partitions: frozenset[int]) -> Mapping[tuple[str, int], int]:
         groups = {LEAD: GROUP} | {topic: follower_group(GROUP, topic) for topic in FOLLOWERS}
@@ -55,3 +73,16 @@ class KafkaArchive:
             for partition, offset in answer.items()
             if offset is not None
         }
+
+
+def _at(record: Record) -> _At:
+    return record.topic, record.key or ""
+
+
+def _is_readable(record: Record) -> bool:
+    shape = StoryState if record.topic is Topic.STATE else KillRecord
+    try:
+        shape.model_validate_json(record.value or b"")
+    except ValidationError:
+        return False
+    return True

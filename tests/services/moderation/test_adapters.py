@@ -4,16 +4,18 @@ import time
 
 import pytest
 
-from services.moderation.adapters.archive import FOLLOWERS, GROUP, LEAD
+from services.moderation.adapters.archive import FOLLOWERS, GROUP, LEAD, KafkaArchive
 from services.moderation.adapters.ledger import KafkaLedger
 from services.moderation.adapters.lifts import CHECK, KafkaLifts
 from services.moderation.ports import NoLongerOwner
+from shared.domain.state import KillRecord, StoryState
 from shared.platform.clock import BrokerClock
 from shared.platform.consuming import Membership
 from shared.platform.health import Health
 from shared.platform.provisioning import GROUPS, provision
 from shared.platform.publishing import Publisher
 from shared.platform.settings import KafkaSettings
+from shared.platform.topics import Topic
 from tests.domain.stories import nothing_known
 
 
@@ -42,6 +44,25 @@ async def test_nothing_is_written_once_the_last_heartbeat_is_half_a_session_old(
 def test_offsets_are_provisioned_for_the_very_topics_that_are_read() -> None:
     """A topic without a start would keep the service from starting."""
     assert GROUPS[GROUP] == (LEAD, *FOLLOWERS)
+
+
+async def test_a_record_that_is_no_state_does_not_keep_an_owner_from_its_stories(
+    kafka_bootstrap: str, topic_prefix: str
+) -> None:
+    """Bytes of somebody else on the compacted topics are passed over; a story keeps the last state that was its own."""
+    kafka = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
+    await provision(kafka, profile="local")
+    state = nothing_known().model_copy(update={"release_no": 3})
+    async with Publisher(kafka) as publisher:
+        at = await publisher.publish(Topic.STATE, state.story_id, state.model_dump_json().encode())
+        await publisher.publish(Topic.STATE, state.story_id, b"{ no json")
+        await publisher.publish(Topic.STATE, "strange", b"{ no json", partition=at.partition)
+        await publisher.publish(Topic.KILLED, "strange", b"\xff", partition=at.partition)
+    found: list[StoryState] = []
+    kills: list[KillRecord] = []
+    owned = frozenset({at.partition})
+    await KafkaArchive(kafka).load(owned, lambda _, each: found.append(each), lambda _, each: kills.append(each))
+    assert (found, kills) == ([state], [])
 
 
 @pytest.mark.parametrize(("ahead_s", "ready"), [(0, True), (5, False), (-5, False)])
