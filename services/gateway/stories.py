@@ -22,6 +22,7 @@ SCANNED_AT_ONCE: Final = 25
 MOST_SCANNED: Final = 500
 """Stories judged for one page; a filter that wants next to nothing gets a short page with a cursor."""
 
+_END_OF_TIME_US: Final = 2**53  # beyond it Redis scores are not exact; in the year 2255
 _NUMBERING: Final = frozenset({"version", "versionCreated"})
 _WITHHELD: Final = "This story is withheld: do not use it until it is released again."
 _KILLED: Final = "This story is killed: withdraw every version of it and do not use it again."
@@ -221,6 +222,9 @@ def _cursor(place: Place) -> str:
 def _place(cursor: str) -> Place:
     try:
         at_us, _, story_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        return Place(int(at_us), story_id)
+        place = Place(int(at_us), story_id)
     except (ValueError, binascii.Error):
         raise unfit_parameter("cursor", "not a cursor of this list") from None
+    if not 0 <= place.at_us < _END_OF_TIME_US:
+        raise unfit_parameter("cursor", "not a cursor of this list")
+    return place

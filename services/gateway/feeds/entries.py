@@ -60,7 +60,8 @@ def entry_of(item: Item) -> Entry:
 
 def iri_of(story_id: str) -> str:
     """Return a story id as an IRI, which an Atom id must be."""
-    return story_id if _IRI.fullmatch(story_id) else f"urn:slugline:story:{quote(story_id, safe='')}"
+    holds = _IRI.fullmatch(story_id) and not _NO_XML.search(story_id)
+    return story_id if holds else f"urn:slugline:story:{quote(story_id, safe='')}"
 
 
 def _body(story: dict[str, Any], content_type: str) -> str:

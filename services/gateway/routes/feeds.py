@@ -8,8 +8,10 @@ from fastapi import APIRouter, Request, Response
 
 from services.gateway.feeds import atom, json_feed, rss
 from services.gateway.feeds.entries import Feed, entry_of
+from services.gateway.refusals import NotFound
 from services.gateway.routes.asking import Ours
 from services.gateway.routes.problems import responses
+from shared.domain.facts import slug
 
 router = APIRouter(prefix="/feeds", tags=["feeds"])
 
@@ -28,10 +30,13 @@ async def latest(form: Format, request: Request, ours: Ours) -> Response:
     return await _feed(request, ours, "Slugline: latest", None, form)
 
 
-@router.get("/sections/{slug}.{form}", responses=responses(404, 503), response_class=Response)
-async def section(slug: str, form: Format, request: Request, ours: Ours) -> Response:
-    """The newest stories of one section."""
-    return await _feed(request, ours, f"Slugline: {slug}", slug, form)
+@router.get("/sections/{section:id}.{form}", responses=responses(404, 503), response_class=Response)
+async def of_section(section: str, form: Format, request: Request, ours: Ours) -> Response:
+    """The newest stories of one section, by its name or slug."""
+    known_as = slug(section)
+    if not known_as:
+        raise NotFound("a section's name has letters or digits")
+    return await _feed(request, ours, f"Slugline: {known_as}", known_as, form)
 
 
 async def _feed(request: Request, ours: Ours, title: str, section: str | None, form: Format) -> Response:

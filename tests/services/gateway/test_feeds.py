@@ -109,7 +109,17 @@ async def test_a_section_has_its_own_feed(feeds: World) -> None:
     assert (status, list(ET.fromstring(empty).iter(f"{ATOM}entry"))) == (200, [])
 
 
-@pytest.mark.parametrize("path", ["/feeds/latest.pdf", "/feeds/latest", "/feeds/sections/world.doc"])
+@pytest.mark.parametrize("name", ["%D0%9D%D0%B0%D1%83%D0%BA%D0%B0", "%D0%BD%D0%B0%D1%83%D0%BA%D0%B0"])
+async def test_a_section_is_found_in_any_script_and_spelling(feeds: World, name: str) -> None:
+    """By its name or its slug, percent-encoded."""
+    feeds.views.put(document(3, story_id="urn:x:science", facts=Facts(sections=("наука",))))
+    _, body, _ = await get(feeds, f"/feeds/sections/{name}.atom")
+    assert b"urn:x:science" in body
+
+
+@pytest.mark.parametrize(
+    "path", ["/feeds/latest.pdf", "/feeds/latest", "/feeds/sections/world.doc", "/feeds/sections/%00.atom"]
+)
 async def test_other_formats_are_refused(feeds: World, path: str) -> None:
     """As problems, like everything else."""
     status, _, headers = await get(feeds, path)
@@ -128,6 +138,10 @@ def test_what_xml_cannot_hold_is_replaced() -> None:
     assert (entry.title, entry.text) == ("a\ufffdb\ufffdc\ufffd", "d\ufffde")
 
 
-def test_an_id_that_is_no_iri_is_made_one() -> None:
-    """An Atom id is an IRI; a story id need not be."""
-    assert entry_of(item(1, story_id="no iri")).id == "urn:slugline:story:no%20iri"
+@pytest.mark.parametrize(
+    ("story_id", "shown"),
+    [("no iri", "urn:slugline:story:no%20iri"), ("urn:x:\x01", "urn:slugline:story:urn%3Ax%3A%01"), (URL, URL)],
+)
+def test_an_id_that_is_no_iri_is_made_one(story_id: str, shown: str) -> None:
+    """An Atom id is an IRI; a story id need not be, nor even fit into XML."""
+    assert entry_of(item(1, story_id=story_id)).id == shown

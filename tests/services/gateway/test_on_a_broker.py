@@ -127,6 +127,16 @@ async def test_a_release_is_read_and_comes_back_whole_when_redis_is_emptied(
         assert len((await http.get(f"{path_of(URN)}/versions", headers=BY_OPERATOR)).json()["items"]) == 2
 
 
+async def test_a_story_older_than_the_released_topics_is_read_from_its_newest_item(
+    kafka: KafkaSettings, publisher: Publisher, redis_url: str
+) -> None:
+    """Retention has taken its releases; a rebuild finds it in story.current."""
+    await publisher.publish(Topic.CURRENT, URN, encode_event(released(item(7))))
+    async with gateway(kafka, redis_url) as http:
+        read = await http.get(path_of(URN), headers=BY_OPERATOR)
+        assert (read.status_code, read.json()["release_no"]) == (200, 7)
+
+
 async def _empty(kafka: KafkaSettings, redis_url: str) -> None:
     """Delete what this test has in Redis, all at once."""
     client = connect(redis_url)

@@ -7,7 +7,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
-from services.gateway.stories import MOST_SCANNED
+from services.gateway.stories import MOST_SCANNED, _cursor
+from services.gateway.views.ports import Place
 from shared.domain.facts import Facts
 from shared.domain.state import KillRecord
 from shared.domain.story import Kind
@@ -222,6 +223,8 @@ async def test_lists_are_filtered_as_subscriptions_are(reader: World, params: di
         ({"since": "yesterday"}, "since"),
         ({"since": "1763900000"}, "since"),
         ({"cursor": "%%%"}, "cursor"),
+        ({"cursor": _cursor(Place(10**30, URN))}, "cursor"),
+        ({"cursor": _cursor(Place(-1, URN))}, "cursor"),
         ({"limit": "1000"}, "limit"),
     ],
 )
