@@ -12,6 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from deploy.local.redis import LocalRedis
 from services.gateway.main import jobs
 from services.gateway.settings import GatewaySettings
 from shared.domain.events import DeskDecided, StoryReleased, encode_event, parse_event
@@ -135,6 +136,26 @@ async def test_a_story_older_than_the_released_topics_is_read_from_its_newest_it
     async with gateway(kafka, redis_url) as http:
         read = await http.get(path_of(URN), headers=BY_OPERATOR)
         assert (read.status_code, read.json()["release_no"]) == (200, 7)
+
+
+async def test_a_redis_that_dies_takes_no_release_with_it(
+    kafka: KafkaSettings, publisher: Publisher, local_redis: LocalRedis
+) -> None:
+    """While it is away the gateway is not ready and says 503; what was released meanwhile is there when it is back."""
+    async with gateway(kafka, local_redis.url) as http:
+        await release(publisher, item(1))
+        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        await local_redis.kill()
+        try:
+            assert (await http.get(path_of(URN), headers=BY_OPERATOR)).status_code == 503
+            await wait_until(lambda: _status(http, "/readyz", 503), 10)
+            await release(publisher, item(1, story_id=URL))
+        finally:
+            await local_redis.start()
+            await local_redis.ready()
+        for story_id in (URN, URL):
+            await wait_until(partial(_status, http, path_of(story_id), 200), 20)
+        await wait_until(lambda: _status(http, "/readyz", 200), 10)
 
 
 async def _empty(kafka: KafkaSettings, redis_url: str) -> None:
