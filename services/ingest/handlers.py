@@ -240,6 +240,17 @@ class Door:
         return Accepted(event_id, story_id, version, True, kind, lane, self.clock.now(), duplicate=True)
 
 
+def _own_bodies(story: dict[str, Any]) -> dict[str, Any]:
+    """Take our own mark for derived bodies off what was filed: such bodies are left out of the content hash."""
+    if not any(body.get("role") == DERIVED_ROLE for body in story.get("bodies", ())):
+        return story
+    marked = [{key: value for key, value in body.items() if key != "role"} for body in story["bodies"]]
+    kept = [
+        own if body.get("role") == DERIVED_ROLE else body for body, own in zip(story["bodies"], marked, strict=True)
+    ]
+    return {**story, "bodies": kept}
+
+
 def _event_id(source: str, asked: Asked, story_id: str, provider_version: int | None, kind: Kind, digest: str) -> str:
     """Design 4.3: derived where the caller or the provider gives something to derive it from, else random."""
     if asked.idempotency is not None:
