@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ DETACHED_WITHIN_S = 120.0
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 failed, 3 somebody must act; demo: see its help)."""
     asked = _parser().parse_args(arguments)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of every retry while a new broker wakes up
     data = instance.data_folder()
     try:
         match asked.command:
