@@ -93,7 +93,7 @@ def file_(
 )
 def correct(
     story: Story,
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="ninjs JSON; the changed fields suffice")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="ninjs JSON; the changed fields suffice")] = None,
     note: Annotated[str | None, typer.Option(help="what was wrong, in words")] = None,
     field: Annotated[
         list[str] | None, typer.Option(help="JSON pointer that changes; without FILE: POINTER=VALUE (repeatable)")

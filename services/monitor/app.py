@@ -24,6 +24,7 @@ from shared.platform.health import Health
 from shared.platform.http import mount_ops
 from shared.platform.principals import PrincipalBook
 from shared.platform.problems import Problem, answer_problems, unavailable
+from shared.platform.raw_path import RawPath
 
 STORIES = "/v1/ops/stories"
 Uri = Annotated[str | None, Query(description="a story id; the same as asking for the story by path")]
@@ -77,9 +78,9 @@ def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: H
         return [wait_answer(wait) for wait in board.stuck(timedelta(seconds=stuck_s), stage)[:limit]]
 
     @app.get(f"{STORIES}/{{story_id:path}}", dependencies=guarded)
-    async def story(request: Request, story_id: str) -> FlightAnswer:
+    async def story(story_id: str) -> FlightAnswer:
         """One story's flight record: its hops with topic, partition, offset and time, and what it waits for."""
-        return _flight(board, _undecoded(request) or story_id)
+        return _flight(board, unquote(story_id))  # as sent, decoded once: an id may hold %2F, %25 or ?
 
     @app.get("/v1/ops/dead", dependencies=guarded)
     async def dead(
@@ -91,6 +92,7 @@ def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: H
         letters = board.dead.newest(service=service, fingerprint=fingerprint, limit=limit)
         return [dead_letter_answer(letter) for letter in letters]
 
+    app.add_middleware(RawPath)
     mount_ops(app, health)
     return app
 
@@ -102,9 +104,3 @@ def _flight(board: Board, story_id: str) -> FlightAnswer:
             404, "unknown-story", f"Nothing of {story_id} has been seen since monitor's memory begins; is the id right?"
         )
     return flight_answer(*found)
-
-
-def _undecoded(request: Request) -> str:
-    """The id as it was sent, decoded once: an id that holds %2F, %25 or ? must survive the way here."""
-    raw = bytes(request.scope.get("raw_path", b"")).partition(b"?")[0].decode("ascii", "replace")
-    return unquote(raw.removeprefix(f"{STORIES}/")) if raw.startswith(f"{STORIES}/") else ""
