@@ -274,7 +274,7 @@ def receive(
     if urgency_max:
         wanted["urgency_max"] = urgency_max
     printer = receiving.Printer(say, as_json=as_json, limit=limit)
-    with ending():
+    with ending(), receiving.interrupted_by_sigterm():
         if port is None:
             usual = connection.find(url, key).receiver if register else connection.DEFAULT_RECEIVER
             port = int(usual.rpartition(":")[2])

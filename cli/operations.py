@@ -96,7 +96,8 @@ def _hop(hop: dict[str, Any]) -> tuple[str, ...]:
     details = hop["details"]
     shown = [str(details[name]) for name in ("action", "state", "status", "outcome", "endpoint_id") if name in details]
     if "endpoints" in details:
-        shown.append(f"{details['endpoints']} endpoints")
+        count = details["endpoints"]
+        shown.append(f"{count} endpoint{'' if count == 1 else 's'}")
     release = f"r{hop['release_no']}" if hop["release_no"] else f"v{hop['version']}" if hop["version"] else ""
     place = f"{hop['topic']}[{hop['partition']}]@{hop['offset']}"
     return (str(hop["at"])[11:23], f"+{hop['ms']} ms", hop["hop"], release, place, " ".join(shown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,20 @@ def registered(api: Api, receiver: Receiver, url: str, filter_: dict[str, Any]) 
             if subscription_id:
                 api.ask("DELETE", "gateway", f"/v1/subscriptions/{subscription_id}", role="subscriber")
             api.ask("DELETE", "gateway", f"/v1/endpoints/{endpoint_id}", role="subscriber")
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Make SIGTERM end the block as Ctrl-C does, so that what was registered is deleted."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Printer:

@@ -18,6 +18,7 @@ from shared.platform.topics import Topic
 WINDOW: Final = timedelta(minutes=10)
 MOST: Final = 10_000  # samples kept per channel and lane
 REMEMBERED: Final = 50_000  # releases whose lane is known
+SENT_AGAIN: Final = frozenset({"repeat", "release"})  # their text was accepted long before anybody asked for this
 PLACED_WITHIN: Final = timedelta(seconds=5)  # the tail may read a delivery before the release that it delivers
 FLASH: Final = frozenset({Topic.RELEASED_FLASH, Topic.DUE_FLASH})
 
@@ -69,7 +70,9 @@ class Staleness:
         self._unplaced: dict[Release, list[tuple[datetime, Seen]]] = {}
 
     def note(self, record: Record, seen: Seen) -> None:
-        """Take one event; only releases and deliveries that were answered with 2xx count."""
+        """Take one event; only releases and deliveries that were answered with 2xx count, and no resend."""
+        if seen.kind in SENT_AGAIN:
+            return
         if seen.type == "story.released":
             lane = "flash" if record.topic in FLASH else "routine"
             self._remember(seen, lane)

@@ -1,15 +1,20 @@
 """Does receive prove ownership, tell true webhooks from forged ones, and clean up behind itself?"""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 from standardwebhooks import Webhook
 
 from cli.exits import Exit
@@ -107,3 +112,22 @@ def test_a_port_that_is_taken_is_said(wire: Wire, fake: FakeWire) -> None:
     assert result.exit_code == Exit.FAILED
     assert taken in result.stderr
     assert fake.asked == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_receiver_that_is_stopped_takes_its_endpoint_with_it(
+    data: Path, fake: FakeWire, number: signal.Signals
+) -> None:
+    """Ctrl-C and a supervisor's TERM alike: no endpoint is left behind to be tried for days."""
+    fake.on("POST", "/v1/endpoints", Reply(201, {"endpoint_id": "end_1", "secret": SECRET, "state": "pending"}))
+    fake.on("POST", "/v1/subscriptions", Reply(201, {"subscription_id": "sub_1"}))
+    fake.on("DELETE", "/v1/endpoints/end_1", Reply(204))
+    fake.on("DELETE", "/v1/subscriptions/sub_1", Reply(204))
+    command = [sys.executable, "-m", "cli.main", "receive", "--register"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        registered = [process.stderr.readline() for _ in range(2)][1]
+        assert "end_1" in registered
+        process.send_signal(number)
+        assert process.wait(10) == Exit.INTERRUPTED
+    assert fake.requests("DELETE", "/v1/endpoints/end_1")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.monitor.seen import Seen, glance
 from services.monitor.staleness import PLACED_WITHIN, WINDOW, Staleness, split, spread
 from shared.domain.events import Event, encode_event
+from shared.domain.story import Kind
 from shared.platform.clock import FixedClock
 from shared.platform.records import Record
 from shared.platform.topics import Topic
@@ -63,6 +64,14 @@ def test_a_failed_try_is_no_arrival(clock: FixedClock) -> None:
     staleness.note(*RELEASE)
     staleness.note(*taken(Topic.ATTEMPTS, STORY.attempted("retrying")))
     assert [row.channel for row in staleness.rows()] == ["released"]
+
+
+def test_what_is_sent_again_is_not_stale(clock: FixedClock) -> None:
+    """A repeat, or the lifting of a withhold, carries the times of a text that was accepted long before."""
+    staleness = Staleness(clock)
+    for kind in (Kind.REPEAT, Kind.RELEASE):
+        staleness.note(*taken(Topic.RELEASED, STORY.released(kind)))
+    assert staleness.rows() == []
 
 
 def test_history_is_not_counted_and_old_arrivals_leave(clock: FixedClock) -> None:

@@ -59,10 +59,10 @@ class Story:
     def enriched(self) -> StoryEnriched:
         return StoryEnriched(**self._common("enriched", "accepted", "enriched"), data=enriched(SECRET_WORDS))
 
-    def released(self) -> StoryReleased:
+    def released(self, kind: Kind = Kind.PUBLISH) -> StoryReleased:
         stages = ("accepted", "enriched", "decided", "released")
         return StoryReleased(
-            **self._common("released", *stages), release_no=1, data=Released(item=self._item(), facts=Facts())
+            **self._common("released", *stages), release_no=1, data=Released(item=self._item(kind), facts=Facts())
         )
 
     def due(self, *endpoint_ids: str) -> DeliveryDue:
@@ -99,10 +99,10 @@ class Story:
             "stage_times": self.times(*stages),
         }
 
-    def _item(self) -> Item:
+    def _item(self, kind: Kind = Kind.PUBLISH) -> Item:
         return Item(
             lane=Lane.ROUTINE,
-            kind=Kind.PUBLISH,
+            kind=kind,
             story_id=self.story_id,
             version=1,
             release_no=1,
