@@ -35,12 +35,13 @@ Who = Callable[[str], Principal | None]
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Everything a request needs."""
+    """Everything a request needs. Until `known` says that all keys are read, one that `who` cannot place is 503."""
 
     door: Door
     quarantine: Quarantine
     answers: Answers
     who: Who
+    known: Callable[[], bool]
     parsing: asyncio.Semaphore
 
 
@@ -69,7 +70,7 @@ def _routes(app: FastAPI, intake: Intake) -> None:
         if_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         """File a story: ninjs 3.x or a story page as text. 202 once the broker has it; its receipt tells the rest."""
-        principal = _principal(request, intake.who)
+        principal = _principal(request, intake)
         body = await _body(request)
         if kind is not None and kind not in FILED_AS:
             raise Problem(422, "kind", f"kind is one of {', '.join(FILED_AS)}", errors=[_query_error("kind")])
@@ -101,7 +102,7 @@ def _routes(app: FastAPI, intake: Intake) -> None:
         if_match: Annotated[str | None, Header()] = None,
     ) -> Response:
         """File a correction: what was wrong, the fields it may change, and their new values. Merged by moderation."""
-        principal = _principal(request, intake.who)
+        principal = _principal(request, intake)
         body = await _body(request)
         asked = Asked(urgency=urgency, idempotency=idempotency_key, if_match=_version(if_match))
         known = _story_id(story_id)
@@ -174,9 +175,12 @@ def _query_error(name: str) -> dict[str, Any]:
     return {"pointer": f"?{name}", "message": "see detail"}
 
 
-def _principal(request: Request, who: Who) -> Principal:
+def _principal(request: Request, intake: Intake) -> Principal:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    principal = who(key.strip()) if scheme.lower() == "bearer" and key else None
+    sent = key.strip() if scheme.lower() == "bearer" else ""
+    principal = intake.who(sent) if sent else None
+    if principal is None and sent and not intake.known():
+        raise unavailable("the keys are being read; send the same again")
     if principal is None:
         raise Problem(401, "key", "send a key as Authorization: Bearer …", headers={"www-authenticate": "Bearer"})
     try:

@@ -44,10 +44,12 @@ async def jobs(settings: IngestSettings, opened: AsyncExitStack) -> dict[str, Jo
     hints, book = DeskHints(), PrincipalBook(settings.operator_key.get_secret_value())
     quarantine = DeadLetters(publisher, "ingest")
     door = Door(publisher, Proposals(hints), FlashQuota(settings.flash_quota), SystemClock(), settings.accept_within_s)
-    intake = Intake(door, quarantine, RedisAnswers(redis), book.who, asyncio.Semaphore(PARSING_AT_ONCE))
+    keys_known = asyncio.Event()
+    parsing = asyncio.Semaphore(PARSING_AT_ONCE)
+    intake = Intake(door, quarantine, RedisAnswers(redis), book.who, keys_known.is_set, parsing)
     app = create_app(intake, health)
     todo: dict[str, Job] = {
-        "keys": partial(_keys, settings, health, book),
+        "keys": partial(_keys, settings, health, book, keys_known),
         "desk hints": partial(_hints, settings, health, hints),
         "http": lambda stop: serve(app, settings.bind, settings.ingest_port, stop),
     }
@@ -67,8 +69,9 @@ async def jobs(settings: IngestSettings, opened: AsyncExitStack) -> dict[str, Jo
     return todo
 
 
-async def _keys(settings: IngestSettings, health: Health, book: PrincipalBook, stop: asyncio.Event) -> None:
-    loaded = asyncio.Event()
+async def _keys(
+    settings: IngestSettings, health: Health, book: PrincipalBook, loaded: asyncio.Event, stop: asyncio.Event
+) -> None:
     async with Tail(settings.kafka, (Topic.PRINCIPAL_STATE,)) as tail:
         following = asyncio.create_task(keep_up(book, tail, loaded, stop))
         waiting = asyncio.create_task(loaded.wait())

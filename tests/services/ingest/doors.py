@@ -118,6 +118,7 @@ class IngestBench:
     states: States = field(default_factory=States)
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOON))
     flash_quota: int = 3
+    keys_known: bool = True
 
     def __post_init__(self) -> None:
         self.proposals = Proposals(self.states)
@@ -128,7 +129,7 @@ class IngestBench:
             "sl_local_reader": principal("sl_local_reader", "subscriber"),
             "sl_local_editor": principal("sl_local_editor", "editor"),
         }
-        intake = Intake(self.door, self.log, self.answers, keys.get, asyncio.Semaphore(4))
+        intake = Intake(self.door, self.log, self.answers, keys.get, lambda: self.keys_known, asyncio.Semaphore(4))
         self.app = create_app(intake, Health())
 
     @asynccontextmanager

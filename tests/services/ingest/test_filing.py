@@ -254,6 +254,16 @@ async def test_a_bad_parameter_is_named(bench: IngestBench, params: dict[str, st
     assert next(iter(params)) in answer.json()["errors"][0]["pointer"]
 
 
+async def test_a_door_that_is_still_reading_the_keys_asks_for_patience(bench: IngestBench) -> None:
+    """Just after a start a good key is 503, never 401: the feeder repeats instead of giving up."""
+    bench.keys_known = False
+    async with bench.client("sl_local_not_read_yet") as client:
+        answer = await client.post(STORIES, json=NINJS)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        bench.keys_known = True
+        assert (await client.post(STORIES, json=NINJS)).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("key", "status"), [(None, 401), ("sl_local_wrong", 401), ("sl_local_reader", 403), ("sl_local_editor", 202)]
 )
