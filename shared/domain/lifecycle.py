@@ -174,7 +174,8 @@ def _file(desk: _Desk, given: Filing) -> StoryState:
     current = state.versions.get(state.newest)
     if filed.kind is Kind.REPEAT and current and filed.content_hash == current.content_hash:
         return _repeat(desk, current)
-    if current and filed.content_hash == current.content_hash:
+    corrects = filed.correction is not None  # merged and found to change something, if only outside the content
+    if current and filed.content_hash == current.content_hash and not corrects:
         return desk.end(Outcome.DUPLICATE, current.version, "the same text as the current version")
     return _enter(desk, given)
 
@@ -202,9 +203,10 @@ def _enter(desk: _Desk, given: Filing) -> StoryState:
     if given.ruling.outcome == "block":
         return desk.staged(version, Stage.REJECTED, reason, text=None).end(Outcome.REJECTED, number, reason)
     if reason:
-        return desk.staged(version, Stage.HELD, reason, queue=queue).end(Outcome.HELD, number, reason)
+        held = desk.staged(version, Stage.HELD, reason, queue=queue)
+        return _lengthened(held, version).end(Outcome.HELD, number, reason)
     if is_embargoed(embargo, desk.now):
-        return desk.staged(version, Stage.EMBARGOED).end(Outcome.EMBARGOED, number)
+        return _lengthened(desk.staged(version, Stage.EMBARGOED), version).end(Outcome.EMBARGOED, number)
     return _release(desk, version, filed.kind)
 
 
@@ -235,18 +237,33 @@ def _why_hold(state: StoryState, given: Filing, known: VersionState | None) -> t
         return f"version {known.version} was filed before with other content", "conflicts"
     if state.withheld:
         return "the story is withheld", "withheld"
-    newest = state.versions.get(state.newest)
+    waiting = [version for version in _not_passed(state) if version.stage in {Stage.HELD, Stage.EMBARGOED}]
+    newest = max(waiting, key=lambda version: version.version, default=None)
     if newest and newest.stage is Stage.HELD:
         return f"version {newest.version} is held", newest.queue
     return None, None
 
 
+def _not_passed(state: StoryState) -> list[VersionState]:
+    """Return the versions newer than what is released; a rejected one among them ends nobody else's waiting."""
+    return [version for number, version in state.versions.items() if number > (state.released or 0)]
+
+
 def _embargo_of(state: StoryState, asked: datetime | None, now: datetime) -> datetime | None:
-    """Filing may lengthen an embargo that stands, never shorten it."""
-    newest = state.versions.get(state.newest)
-    standing = newest.embargo_until if newest and newest.stage in {Stage.EMBARGOED, Stage.HELD} else None
-    until = max((time for time in (asked, standing) if time), default=None)
+    """Filing may lengthen an embargo that stands, never shorten it; to reject a version shortens nothing either."""
+    standing = [version.embargo_until for version in _not_passed(state) if version.stage is not Stage.SUPERSEDED]
+    until = max((time for time in (asked, *standing) if time), default=None)
     return until if is_embargoed(until, now) else None
+
+
+def _lengthened(desk: _Desk, by: VersionState) -> _Desk:
+    """Let older versions that wait for their time wait as long as `by`: they tell of the same before it."""
+    for version in desk.state.versions.values():
+        until = version.embargo_until
+        waits = version.stage in {Stage.EMBARGOED, Stage.HELD} and version.version < by.version
+        if waits and until and by.embargo_until and until < by.embargo_until:
+            desk = desk.with_version(version.model_copy(update={"embargo_until": by.embargo_until}))
+    return desk
 
 
 # --- releases ------------------------------------------------------------------------------------------
@@ -369,7 +386,8 @@ def _decide_release(desk: _Desk, decision: Decision) -> StoryState:
     if version.stage is Stage.HELD and is_embargoed(version.embargo_until, desk.now):
         done = desk.staged(version, Stage.EMBARGOED)
         return done.end(Outcome.APPLIED, version.version, "embargoed", decision_id=decision.decision_id)
-    if desk.state.withheld and version.stage in {Stage.RELEASED, Stage.HELD, Stage.EMBARGOED}:
+    back = version.version == desk.state.released or version.stage in {Stage.HELD, Stage.EMBARGOED}
+    if desk.state.withheld and back:
         return _released_by(decision, _release(desk, version, Kind.RELEASE))
     if version.stage not in {Stage.HELD, Stage.EMBARGOED}:
         return _refuse(desk, decision, f"version {version.version} is {version.stage}")
@@ -453,7 +471,8 @@ def _decide_embargo(desk: _Desk, decision: Decision) -> StoryState:
     changed = version.model_copy(update={"embargo_until": until})
     if until is None and version.stage is Stage.EMBARGOED:
         return _released_by(decision, _release_due(desk, changed))
-    return desk.with_version(changed).end(Outcome.APPLIED, version.version, decision_id=decision.decision_id)
+    done = _lengthened(desk.with_version(changed), changed)
+    return done.end(Outcome.APPLIED, version.version, decision_id=decision.decision_id)
 
 
 def _decide_kill(desk: _Desk, decision: Decision) -> StoryState:

@@ -232,3 +232,65 @@ def test_withholding_an_embargoed_story_stops_its_lift() -> None:
 def test_withholding_what_nobody_knows_is_refused() -> None:
     """There is nothing to withhold, and nothing that could be released by it later."""
     assert outcome(after(deciding("d1", "withhold"))) is Outcome.REFUSED
+
+
+def test_rejecting_the_newest_version_does_not_end_the_embargo_of_the_story() -> None:
+    """Invariant 5: what is filed before T0 inherits the embargo, also behind a version that was rejected."""
+    state = after(
+        filing("e1", embargo_until=later(60)),
+        filing("e2", "two"),
+        deciding("d1", "reject", version=2),
+        filing("e3", "three"),
+    )
+    assert (state.versions[3].stage, state.versions[3].embargo_until) == (Stage.EMBARGOED, later(60))
+
+
+def test_rejecting_an_embargoed_story_does_not_let_its_next_version_out_early() -> None:
+    """Only the desk's `/embargo` shortens: no version of the story is news before T0."""
+    state = after(filing("e1", embargo_until=later(60)), deciding("d1", "reject"), filing("e2", "two"))
+    assert state.versions[2].stage is Stage.EMBARGOED
+
+
+def test_an_embargo_ended_early_by_an_editor_binds_no_later_version() -> None:
+    """Once the story is out there is nothing left to keep back."""
+    state = after(filing("e1", embargo_until=later(60)), deciding("d1", "release"), filing("e2", "two"))
+    assert state.released == 2
+
+
+def test_rejecting_the_newest_version_does_not_let_the_next_pass_a_held_one() -> None:
+    """What is filed on a held story stays so until `release`."""
+    state = after(
+        filing("e1", ruling=held()), filing("e2", "two"), deciding("d1", "reject", version=2), filing("e3", "three")
+    )
+    assert state.versions[3].stage is Stage.HELD
+
+
+def test_a_lengthened_embargo_holds_the_older_versions_too() -> None:
+    """`/embargo` names no version: the first text must not go out at the old time while the second waits."""
+    state = after(
+        filing("e1", embargo_until=later(60)),
+        filing("e2", "two"),
+        deciding("d1", "embargo", embargo_until=later(300)),
+    )
+    assert decide(state, lifting("l1", 1, later(60)), later(61)).release_no == 0
+
+
+def test_a_version_filed_with_a_longer_embargo_lengthens_that_of_the_ones_before() -> None:
+    """The source's latest word counts for what it filed before."""
+    state = after(filing("e1", embargo_until=later(60)), filing("e2", "two", embargo_until=later(300)))
+    assert decide(state, lifting("l1", 1, later(60)), later(61)).release_no == 0
+
+
+def test_a_correction_outside_the_content_is_no_duplicate() -> None:
+    """It was merged and found to change what it names; the content hash does not cover places or subjects."""
+    named = {"note": "the wrong country", "fields": ["/places"]}
+    state = after(filing("e1"), filing("e2", kind=Kind.CORRECT, correction=named))
+    note = state.applied[-1].release
+    assert note is not None
+    assert (note.kind, note.release_no) == (Kind.CORRECT, 2)
+
+
+def test_a_withheld_story_does_not_come_back_as_an_older_version() -> None:
+    """Releasing version 1 when version 2 was the public one is refused, and leaves version 1 as it was."""
+    state = after(filing("e1"), filing("e2", "two"), deciding("d1", "withhold"), deciding("d2", "release", version=1))
+    assert (outcome(state), state.versions[1].stage) == (Outcome.REFUSED, Stage.RELEASED)
