@@ -83,8 +83,8 @@ class Challenger:
         self._changed.set()
 
     async def _ask(self, endpoint_id: str, token: str) -> None:
-        endpoint = self.registry.endpoints.get(endpoint_id)
-        if endpoint is None or endpoint.state is not EndpointState.PENDING or endpoint.challenge != token:
+        endpoint = self._pending(endpoint_id, token)
+        if endpoint is None:
             return
         now = self.clock.now()
         keys = self.registry.keys_of(endpoint_id, now)
@@ -102,10 +102,18 @@ class Challenger:
         answer = await self.sender.send(SendRequest(endpoint.url, headers, body))
         met = meets(answer, token)
         logger().info("endpoint.challenged", endpoint_id=endpoint_id, met=met, outcome=type(answer.outcome).__name__)
-        if met:
-            active = endpoint.model_copy(update={"state": EndpointState.ACTIVE})
+        now_known = self._pending(endpoint_id, token)  # while it was asked its owner may have changed or deleted it
+        if met and now_known is not None:
+            active = now_known.model_copy(update={"state": EndpointState.ACTIVE})
             key = key_of(endpoint_id, "endpoint")
             await self.publisher.publish(Topic.SUBSCRIPTION_STATE, key, active.model_dump_json().encode())
+
+    def _pending(self, endpoint_id: str, token: str) -> Endpoint | None:
+        """Return the endpoint as it is now while it is ours and waits for this challenge."""
+        endpoint = self.registry.endpoints.get(endpoint_id)
+        if endpoint is None or endpoint.state is not EndpointState.PENDING or endpoint.challenge != token:
+            return None
+        return endpoint if self.shard_of(endpoint_id) in self.owned else None
 
 
 def meets(answer: Answer, token: str) -> bool:

@@ -101,9 +101,15 @@ class Dispatch:
             case Exhausted():
                 await self.journal.record(delivery, endpoint, "expired", answer, n=n)
             case Disable():
-                await self.journal.disable(endpoint)
+                await self._disable(endpoint)
                 await self.journal.record(delivery, endpoint, "failed", answer, n=n)
         delivery.done()
+
+    async def _disable(self, asked: Endpoint) -> None:
+        """Disable the endpoint as it is now: its owner may have changed or deleted it while it was asked."""
+        now = self.registry.endpoints.get(asked.endpoint_id)
+        if now is not None and now.url == asked.url:
+            await self.journal.disable(now)
 
     async def _put_off(self, delivery: Delivery, endpoint: Endpoint, reason: str, at_most: timedelta | None) -> None:
         """Keep a delivery that may not go yet in the shortest tier, without counting a try."""

@@ -80,6 +80,7 @@ class Wire:
     answers: list[Outcome] = field(default_factory=list)
     sent: list[SendRequest] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
+    excerpt: str = "ok"
 
     async def send(self, request: SendRequest, gate: Gate = always_open) -> Answer:
         self.before()
@@ -87,7 +88,7 @@ class Wire:
             return Answer(GateShut(), Timing(total=1.0))
         self.sent.append(request)
         outcome = self.answers.pop(0) if self.answers else Delivered(200)
-        return Answer(outcome, Timing(total=1.0), "ok")
+        return Answer(outcome, Timing(total=1.0), self.excerpt)
 
     async def close(self) -> None: ...
 
@@ -134,6 +135,11 @@ class Bench:
         self.registry.apply(
             record(Topic.SUBSCRIPTION_STATE, value.model_dump_json().encode(), key=key_of(entity, part))
         )
+
+    def delete(self, endpoint_id: str) -> None:
+        """What the owner's DELETE leaves in `subscription.state`."""
+        for part in ("endpoint", "secret"):
+            self.registry.apply(record(Topic.SUBSCRIPTION_STATE, None, key=key_of(endpoint_id, part)))
 
     async def work(self) -> None:
         """Send all that can be sent now, one after another."""

@@ -209,6 +209,26 @@ async def test_gone_disables_the_endpoint(bench: Bench) -> None:
     assert [row.data.state for row in bench.log.rows()] == ["failed"]
 
 
+async def test_gone_does_not_bring_back_an_endpoint_deleted_meanwhile(bench: Bench) -> None:
+    """The answer took seconds; the owner's DELETE in between stands."""
+    bench.wire.answers = [Refused(410)]
+    bench.wire.before = lambda: bench.delete("ep_1")
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    assert bench.log.on(Topic.SUBSCRIPTION_STATE) == []
+    assert [row.data.state for row in bench.log.rows()] == ["failed"]
+
+
+async def test_gone_keeps_what_the_owner_changed_meanwhile(bench: Bench) -> None:
+    """Disabled is the endpoint as it is now, not as it was when the request left."""
+    bench.wire.answers = [Refused(410)]
+    bench.wire.before = lambda: bench.know(endpoint("ep_1", description="changed"))
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [state] = bench.log.on(Topic.SUBSCRIPTION_STATE)
+    assert b'"changed"' in (state.value or b"")
+
+
 async def test_a_long_wait_hops_from_tier_to_tier(bench: Bench) -> None:
     """Retry-After of 20 minutes: 10 m, 10 m, then the last seconds in memory, never early."""
     bench.wire.answers = [Refused(503, timedelta(minutes=20))]
