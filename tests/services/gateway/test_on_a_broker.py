@@ -64,10 +64,10 @@ async def gateway(kafka: KafkaSettings, redis_url: str) -> AsyncIterator[httpx2.
     async with AsyncExitStack() as opened, asyncio.TaskGroup() as group:
         for name, job in (await jobs(settings, opened, ports.append)).items():
             group.create_task(_running(job, stop), name=name)
-        await wait_until(lambda: ports, 20)
+        await wait_until(lambda: ports, 60, message="the port")
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}") as http:
             try:
-                await wait_until(lambda: _status(http, "/readyz", 200), 30)
+                await wait_until(lambda: _status(http, "/readyz", 200), 60, message="ready")
                 yield http
             finally:
                 stop.set()
@@ -217,8 +217,11 @@ async def test_a_held_text_is_read_by_the_desk_alone(
         new = {"person": "dan", "scopes": ["desk"]}
         key = (await http.post("/v1/keys", json=new, headers=BY_OPERATOR)).json()["key"]
         path = f"/v1/desk/stories/{URN}"
-        desk = (await http.get(path, headers={"authorization": f"Bearer {key}"})).json()
-        operator = (await http.get(path, headers=BY_OPERATOR)).json()
+        answers = [
+            await http.get(path, headers=headers) for headers in ({"authorization": f"Bearer {key}"}, BY_OPERATOR)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+        desk, operator = (answer.json() for answer in answers)
         assert desk["versions"][0]["story"]["headlines"][0]["value"] == "Held back"
         assert (operator["versions"][0]["reason"], operator["versions"][0]["story"]) == ("names a minor", None)
 
