@@ -33,9 +33,10 @@ class Tried:
         if delivery.item:
             self._owed.setdefault((delivery.endpoint_id, delivery.story_id), set()).add(delivery.release_no)
 
-    def first_owed(self, delivery: Delivery) -> int:
-        """The oldest unanswered release of the delivery's story at its endpoint."""
-        return min(self._owed.get((delivery.endpoint_id, delivery.story_id), {delivery.release_no}))
+    def first_owed(self, delivery: Delivery, since: int) -> int:
+        """The oldest unanswered release from number `since` on of the delivery's story at its endpoint."""
+        owed = self._owed.get((delivery.endpoint_id, delivery.story_id), ())
+        return min((each for each in owed if each >= since), default=delivery.release_no)
 
     def has(self, delivery: Delivery) -> int:
         """The newest release of the story that the endpoint is known to have; 0 for none."""

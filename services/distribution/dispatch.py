@@ -54,8 +54,8 @@ class Dispatch:
             )
         elif not has_shared_secret(keys) or endpoint.state is not EndpointState.ACTIVE:
             await self._put_off(delivery, endpoint, f"endpoint {endpoint.state}", PENDING_LASTS)
-        elif self._must_wait(delivery):
-            await self._put_off(delivery, endpoint, f"waits for release {self.tried.first_owed(delivery)}", None)
+        elif (older := self._waits_for(delivery)) is not None:
+            await self._put_off(delivery, endpoint, f"waits for release {older}", None)
         else:
             return await self._post(delivery, endpoint)
         return None
@@ -77,7 +77,9 @@ class Dispatch:
     async def _settle(self, delivery: Delivery, endpoint: Endpoint, answer: Answer) -> None:
         outcome = answer.outcome
         if isinstance(outcome, GateShut):
-            await self.journal.end(delivery, endpoint, self._verdict(delivery).value, "the gate shut")
+            # asked again, the gate of a story that came back in this very moment may say "send" to the old text
+            killed = self._verdict(delivery) is Verdict.KILLED
+            await self.journal.end(delivery, endpoint, "killed" if killed else "superseded", "the gate shut")
         elif isinstance(outcome, Delivered):
             await self.journal.record(delivery, endpoint, "delivered", answer, n=delivery.attempts + 1)
             delivery.done()
@@ -143,13 +145,18 @@ class Dispatch:
         item = delivery.item
         return gate(standing, item.kind, item.release_no, ordering, self.tried.has(delivery))
 
-    def _must_wait(self, delivery: Delivery) -> bool:
-        """Under `every` a routine release waits for an older one that is in a retry topic; notices never wait."""
+    def _waits_for(self, delivery: Delivery) -> int | None:
+        """Under `every` a routine release waits for an older one in a retry topic that may still be sent.
+
+        Notices and flashes never wait.
+        """
         if delivery.item is None or delivery.is_notice or delivery.item.lane is Lane.FLASH:
-            return False
+            return None
         if self.registry.ordering_of(delivery.endpoint_id) is not Ordering.EVERY:
-            return False
-        return self.tried.first_owed(delivery) < delivery.release_no
+            return None
+        sendable = max(self.tried.has(delivery), self.standings.of(delivery.story_id).ended)
+        first = self.tried.first_owed(delivery, since=sendable)
+        return first if first < delivery.release_no else None
 
 
 def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_at: datetime) -> Retry:

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from shared.domain.delivery import Standing
 from shared.domain.item import Item
 from shared.domain.state import KillRecord, StoryState
+from shared.domain.story import Kind
 from shared.platform.consuming import Record
 from shared.platform.logs import logger
 from shared.platform.topics import Topic
@@ -28,7 +29,7 @@ class Standings:
         try:
             if record.topic is Topic.KILLED:
                 kill = KillRecord.model_validate_json(record.value)
-                self._raise(kill.story_id, Standing(kill.release_no, 0, kill.release_no))
+                self._know(kill.story_id, Standing(kill.release_no, 0, kill.release_no))
             else:
                 self._take_state(StoryState.model_validate_json(record.value))
         except ValidationError:
@@ -43,10 +44,16 @@ class Standings:
         # While withheld nothing but the lifting release or a kill can follow, so the newest is the withhold.
         withheld = state.release_no if state.withheld and state.killed is None else 0
         killed = state.killed.release_no if state.killed else 0
-        self._raise(state.story_id, Standing(state.release_no, withheld, killed))
+        withholds = (
+            entry.release.release_no
+            for entry in state.applied
+            if entry.release is not None and entry.release.kind is Kind.WITHHOLD
+        )
+        self._know(state.story_id, Standing(state.release_no, withheld, killed, max(withholds, default=withheld)))
 
-    def _raise(self, story_id: str, standing: Standing) -> None:
+    def _know(self, story_id: str, told: Standing) -> None:
         before = self.of(story_id)
-        if standing.newest > before.newest or (standing.killed and not before.killed):
-            killed = standing.killed or before.killed
-            self._by_story[story_id] = Standing(max(standing.newest, before.newest), standing.withheld, killed)
+        newer = told if told.newest > before.newest else before
+        killed = told.killed or before.killed
+        ended = max(told.ended, before.ended)
+        self._by_story[story_id] = Standing(newer.newest, newer.withheld, killed, ended)

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -52,22 +52,23 @@ def delivery_id(story_id: str, release_no: int, endpoint_id: str) -> str:
 class Standing:
     """What the gate knows of one story: release numbers, 0 for none.
 
-    `withheld` is the release_no of the standing withhold (0 once lifted); `killed` that of the kill.
+    `withheld` is the release_no of the standing withhold (0 once lifted), `ended` that of the newest withhold,
+    lifted or not; `killed` that of the kill.
     """
 
     newest: int = 0
     withheld: int = 0
     killed: int = 0
+    ended: int = 0
 
     def after(self, kind: Kind, release_no: int) -> "Standing":
-        """Return the standing once `release_no` is on the wire; older news changes nothing."""
-        if release_no <= self.newest:
-            return self
+        """Return the standing once `release_no` is on the wire; older news changes nothing, but for a kill."""
         if kind is Kind.KILL:
-            return Standing(release_no, self.withheld, release_no)
-        if kind is Kind.WITHHOLD:
-            return Standing(release_no, release_no, self.killed)
-        return Standing(release_no, 0, self.killed)
+            return replace(self, newest=max(self.newest, release_no), killed=self.killed or release_no)
+        ended = max(self.ended, release_no) if kind is Kind.WITHHOLD else self.ended
+        if release_no <= self.newest:
+            return replace(self, ended=ended)
+        return Standing(release_no, release_no if kind is Kind.WITHHOLD else 0, self.killed, ended)
 
 
 class Verdict(StrEnum):
@@ -81,15 +82,15 @@ class Verdict(StrEnum):
 def gate(standing: Standing, kind: Kind, release_no: int, ordering: Ordering, endpoint_has: int = 0) -> Verdict:
     """Decide whether a release may leave for an endpoint that already has release `endpoint_has` (0: none).
 
-    A kill is refused by nothing but a later kill of the same story (there is none). Withheld refuses what
-    is older than the withhold; under `latest` any newer release refuses an older one, under `every` only
-    one that this endpoint already has.
+    A kill is refused by nothing but a later kill of the same story (there is none). A withhold refuses what
+    is older than it, also once it is lifted: what comes back is the release that lifts it. Under `latest` any
+    newer release refuses an older one, under `every` only one that this endpoint already has.
     """
     if kind is Kind.KILL:
         return Verdict.SEND
     if standing.killed:
         return Verdict.KILLED
-    if endpoint_has > release_no or release_no < standing.withheld:
+    if endpoint_has > release_no or release_no < max(standing.withheld, standing.ended):
         return Verdict.SUPERSEDED
     if ordering is Ordering.LATEST and release_no < standing.newest:
         return Verdict.SUPERSEDED

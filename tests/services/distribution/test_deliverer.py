@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.distribution.outcome import Delivered, Refused, Unreachable
+from services.distribution.outcome import Delivered, GateShut, Refused, Unreachable
 from shared.domain.errors import Unprocessable
 from shared.domain.events import encode_event
 from shared.domain.story import Kind, Lane
@@ -173,6 +173,54 @@ async def test_a_flash_does_not_wait_for_an_older_release(bench: Bench) -> None:
     await bench.deliverer.handle(retry)
     await bench.fall_due(30)
     assert [row.data.state for row in bench.log.rows()] == ["retrying", "delivered", "superseded"]
+
+
+async def test_every_never_sends_what_was_withheld_once_the_story_is_back(bench: Bench) -> None:
+    """The endpoint was away all the while and has not even seen the withhold: the old text stays unsent."""
+    bench.know(subscription(ordering=Ordering.EVERY))
+    bench.wire.answers = [Refused(500), Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(block_record(item(2, Kind.WITHHOLD, Lane.FLASH), "ep_1"))
+    await bench.work()
+    bench.standings.move(item(3, Kind.RELEASE))
+    (_, old_text), _ = bench.log.retries()
+    await bench.deliverer.handle(old_text)
+    await bench.fall_due(30)
+    assert [(row.release_no, row.data.state) for row in bench.log.rows()[2:]] == [(1, "superseded")]
+
+
+async def test_every_does_not_wait_for_what_a_withhold_ended(bench: Bench) -> None:
+    """The story is back at once, whatever of its past lies in a tier for hours."""
+    bench.know(subscription(ordering=Ordering.EVERY))
+    bench.wire.answers = [Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(block_record(item(2, Kind.WITHHOLD, Lane.FLASH), "ep_1"))
+    await bench.deliverer.handle(block_record(item(3, Kind.RELEASE), "ep_1"))
+    await bench.work()
+    assert [row.release_no for row in bench.log.rows() if row.data.state == "delivered"] == [2, 3]
+
+
+async def test_every_does_not_wait_for_what_a_flash_has_overtaken(bench: Bench) -> None:
+    """Release 1 in a tier can never be sent after flash 2; release 3 follows 2 at once."""
+    bench.know(subscription(ordering=Ordering.EVERY))
+    bench.wire.answers = [Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE, Lane.FLASH), "ep_1"))
+    await bench.work()
+    await bench.deliverer.handle(block_record(item(3, Kind.UPDATE), "ep_1"))
+    await bench.work()
+    assert [row.release_no for row in bench.log.rows() if row.data.state == "delivered"] == [2, 3]
+
+
+async def test_a_gate_that_opens_again_at_once_still_ends_the_old_text(bench: Bench) -> None:
+    """Shut while connecting, and the reason is gone when the answer is looked at: an end, not an error of ours."""
+    bench.wire.answers = [GateShut()]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    assert [row.data.state for row in bench.log.rows()] == ["superseded"]
 
 
 async def test_a_pending_endpoint_gets_what_fell_due_once_it_answers(bench: Bench) -> None:
