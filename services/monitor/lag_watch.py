@@ -14,9 +14,12 @@ from shared.platform.clock import Clock
 from shared.platform.health import Health
 from shared.platform.logs import logger
 from shared.platform.metrics import LAG_AGE_SECONDS, LAG_RECORDS
+from shared.platform.provisioning import readers
 
 CHECK: Final = "lag"
 STALE_AFTER_PASSES: Final = 5
+STALE_AFTER_S: Final = 5.0  # at the least: a reading may take a while on a busy machine
+ONLY_SHOW: Final = frozenset(reader.own for reader in readers() if reader.group == "views")
 PATIENCE_S: Final = {
     "wire.delivery.due.v1": 60.0,
     "wire.delivery.due.flash.v1": 60.0,
@@ -43,12 +46,13 @@ class LagWatch:
         """`told` is called after each reading with what our readers have committed."""
         self._reader = reader
         self._clock = clock
-        self._health = health
         self._every_s = every_s
         self._told = told
         self._past: dict[Place, deque[Point]] = {}
         self._judged: dict[Place, Judgement] = {}
         self._reading: Reading | None = None
+        self._trouble = "it has not been read yet"
+        health.watch(CHECK, self._why_not_ready)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Job: read until `stop`; a broker that is away leaves the last reading in place and says so in readiness."""
@@ -64,10 +68,10 @@ class LagWatch:
             reading = await self._reader.read()
         except Unreadable as error:
             logger().warning("lag.unreadable", error=str(error))
-            self._health.set(CHECK, self._is_fresh(), f"the lag cannot be read: {error}")
+            self._trouble = str(error)
             return
         self._take(reading)
-        self._health.set(CHECK, ok=True)
+        self._trouble = ""
         self._told(committed(reading))
 
     def rows(self) -> list[LagRow] | None:
@@ -79,8 +83,12 @@ class LagWatch:
         """Seconds since the newest reading."""
         return (self._clock.now() - self._reading.at).total_seconds() if self._reading else None
 
-    def _is_fresh(self) -> bool:
-        return self.age_s is not None and self.age_s <= STALE_AFTER_PASSES * self._every_s
+    def _why_not_ready(self) -> str:
+        """Judged by the newest reading's age, so that one that hangs is noticed as well."""
+        limit = max(STALE_AFTER_S, STALE_AFTER_PASSES * self._every_s)
+        if self.age_s is not None and self.age_s <= limit:
+            return ""
+        return f"the lag cannot be read: {self._trouble or f'no answer for {limit:g} s'}"
 
     def _take(self, reading: Reading) -> None:
         self._reading = reading
@@ -113,10 +121,10 @@ class LagWatch:
 
 
 def committed(reading: Reading) -> dict[tuple[str, int], int]:
-    """The lowest commit of our own readers per (topic, partition); a place without one counts as 0."""
+    """The commit per (topic, partition) of those who take a story further; a place without one counts as 0."""
     lowest: dict[tuple[str, int], int] = {}
     for observed in reading.places:
-        if observed.ours:
+        if observed.ours and observed.place.group not in ONLY_SHOW:
             at = (observed.place.topic, observed.place.partition)
             lowest[at] = min(lowest.get(at, observed.committed or 0), observed.committed or 0)
     return lowest

@@ -11,7 +11,7 @@ from services.monitor import dead_letters
 from services.monitor.adapters.lag_reader import KafkaLagReader
 from services.monitor.app import create_app
 from services.monitor.board import FOLLOWED_TOPICS, Board
-from services.monitor.lag_watch import CHECK, LagWatch
+from services.monitor.lag_watch import LagWatch
 from services.monitor.settings import MonitorSettings
 from shared.platform.clock import SystemClock
 from shared.platform.health import Health
@@ -35,7 +35,7 @@ async def jobs(
     settings: MonitorSettings, opened: AsyncExitStack, listening: Callable[[int], None] | None = None
 ) -> dict[str, Job]:
     """Open what the service needs, to be closed by `opened`, and return its jobs by name."""
-    kafka, clock, health = settings.kafka, SystemClock(), Health(CHECK, FLIGHTS, DESK, DEAD, KEYS)
+    kafka, clock, health = settings.kafka, SystemClock(), Health(FLIGHTS, DESK, DEAD, KEYS)
     board = Board(clock, settings.flight_stories)
     principals = PrincipalBook(settings.operator_key.get_secret_value() or None)
     reader = KafkaLagReader(kafka, clock)

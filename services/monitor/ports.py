@@ -21,4 +21,4 @@ class Unreadable(Exception):
 
 
 Committed = Mapping[tuple[str, int], int]
-"""The lowest offset that any of our readers has committed, per (topic, partition): all before it is processed."""
+"""What those who take a story further have committed, per (topic, partition): all before it is processed."""

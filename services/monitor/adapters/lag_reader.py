@@ -30,7 +30,7 @@ from shared.platform.provisioning import readers
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import name
 
-WITHIN_S: Final = 15.0  # a reading that takes longer is given up, its connection with it
+WITHIN_S: Final = 10.0  # a reading that takes longer is given up, its connection with it
 AT_ONCE: Final = 32  # requests to coordinators under way
 NOT_CONSUMERS: Final = frozenset({"connect", "sr", "share"})
 INTERNAL: Final = "__"
