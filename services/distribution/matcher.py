@@ -1,6 +1,6 @@
 """From a release to the fan-out blocks that owe it to endpoints: recipients first, then the blocks, each confirmed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from services.distribution.matching import ShardOf, by_shard, matches
@@ -25,6 +25,8 @@ from shared.platform.envelopes import headers_for
 from shared.platform.publishing import Outgoing
 from shared.platform.topics import Topic
 
+REMEMBERED = 10_000
+
 
 @dataclass(slots=True)
 class Matcher:
@@ -36,6 +38,8 @@ class Matcher:
     publisher: Publishing
     current: CurrentReleases
     shard_of: ShardOf
+    _passed: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    """The newest (release_no, seq) that went through here, of the stories that did last."""
 
     async def handle(self, record: Record) -> None:
         """Raises `Unprocessable` for what is no release; returns once recipients and blocks are confirmed."""
@@ -49,22 +53,41 @@ class Matcher:
         fresh = matched - earlier
         if fresh:
             await self._remember(event.story_id, earlier | fresh, item.release_no)
-        late = item.release_no < self.standings.of(event.story_id).newest
-        await self._owe(event, item, earlier if late else earlier | fresh)
-        if late and fresh:
-            await self._owe_newest(event.story_id, fresh)
-        self.standings.move(item)
+        newer = await self._overtaken_by(item)
+        await self._owe(event, item, earlier if newer else earlier | fresh)
+        if newer and newer.data.item.kind not in NOTICES:
+            # all that match: a crash behind the record of recipients must not hide who has yet to get it
+            await self._owe(newer, newer.data.item, matched)
+        self._note(item)
 
     async def _remember(self, story_id: str, endpoint_ids: frozenset[str], release_no: int) -> None:
         key, value = record_of(story_id, endpoint_ids, release_no)
         await self.publisher.publish(Topic.RECIPIENTS, key, value)
         self.recipients.add(story_id, endpoint_ids)
 
-    async def _owe_newest(self, story_id: str, endpoint_ids: frozenset[str]) -> None:
-        """Who matches an overtaken release gets the newest one instead; nothing if that is a notice."""
-        newest = await self.current.newest(story_id)
-        if newest and newest.data.item.kind not in NOTICES:
-            await self._owe(newest, newest.data.item, endpoint_ids)
+    async def _overtaken_by(self, item: Item) -> StoryReleased | None:
+        """Return the newest release of the story if it may have gone through here before this older one.
+
+        Who matches only now gets that one instead, or nothing if it is a notice. A newer one of the same lane is
+        still to come, whatever the story's state says: then everything goes on in order.
+        """
+        if item.release_no >= self.standings.of(item.story_id).newest:
+            return None
+        release_no, seq = self._passed.get(item.story_id, (0, None))
+        newest = await self.current.newest(item.story_id, at_least=release_no)
+        if newest is None or newest.data.item.release_no <= item.release_no or newest.data.item.lane is item.lane:
+            return None
+        if newest.data.item.release_no == release_no:  # its place is not in `story.current`
+            numbered = newest.data.item.model_copy(update={"seq": seq})
+            newest = newest.model_copy(update={"data": newest.data.model_copy(update={"item": numbered})})
+        return newest
+
+    def _note(self, item: Item) -> None:
+        self.standings.move(item)
+        passed = self._passed.pop(item.story_id, (0, None))
+        self._passed[item.story_id] = max(passed, (item.release_no, item.seq), key=lambda one: one[0])
+        if len(self._passed) > REMEMBERED:
+            del self._passed[next(iter(self._passed))]
 
     async def _owe(self, event: StoryReleased, item: Item, endpoint_ids: frozenset[str]) -> None:
         blocks = by_shard(endpoint_ids, self.shard_of)

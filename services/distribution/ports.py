@@ -28,7 +28,9 @@ class Publishing(Protocol):
 class CurrentReleases(Protocol):
     """The newest release of a story, by the record of `story.current`."""
 
-    async def newest(self, story_id: str) -> StoryReleased | None: ...
+    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
+        """Return it, None when the story has none; waits a little for one whose number is `at_least`."""
+        ...
 
 
 class AttemptLog(Protocol):

@@ -12,6 +12,8 @@ from shared.platform.reading import Lookup, Tail
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 
+BEHIND_S = 5.0
+
 
 class CurrentIndex:
     """Where in `story.current` each story's newest release lies; fed by a Tail, read one record at a time."""
@@ -28,15 +30,29 @@ class CurrentIndex:
         else:
             self._where[record.key] = (record.partition, record.offset)
 
-    async def newest(self, story_id: str) -> StoryReleased | None:
-        """Return the release, or None when the story has none; tries again if compaction was quicker."""
-        while (at := self._where.get(story_id)) is not None:
-            record = await self._lookup.read_one(Topic.CURRENT, *at)
-            if record is not None:
-                event = parse_event(record.value)
-                return event if isinstance(event, StoryReleased) else None
-            await asyncio.sleep(0.05)  # a newer record replaced it; the Tail has it in a moment
-        return None
+    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
+        """Return the release, or None when the story has none.
+
+        The Tail may be behind the lane on which a release came: waits up to `BEHIND_S` for number `at_least`.
+        """
+        try:
+            async with asyncio.timeout(BEHIND_S):
+                while (found := await self._read(story_id)) is None or (found.release_no or 0) < at_least:
+                    if found is None and not at_least and story_id not in self._where:
+                        return None
+                    await asyncio.sleep(0.02)
+                return found
+        except TimeoutError:
+            logger().error("current.behind", story_id=story_id, release_no=at_least)
+            return await self._read(story_id)
+
+    async def _read(self, story_id: str) -> StoryReleased | None:
+        """Return what lies at the place known now; None when a newer record has replaced it there."""
+        if (at := self._where.get(story_id)) is None:
+            return None
+        record = await self._lookup.read_one(Topic.CURRENT, *at)
+        event = parse_event(record.value) if record else None
+        return event if isinstance(event, StoryReleased) else None
 
 
 class KafkaAttemptLog:

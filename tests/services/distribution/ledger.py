@@ -33,6 +33,7 @@ class Log:
     fail_on: Topic | None = None
     attempts: list[DeliveryAttempted] = field(default_factory=list)
     newest_release: StoryReleased | None = None
+    waited_for: list[int] = field(default_factory=list)
 
     async def publish(
         self,
@@ -54,7 +55,8 @@ class Log:
     async def since_backlog(self, shards: frozenset[int]) -> list[DeliveryAttempted]:
         return self.attempts
 
-    async def newest(self, story_id: str) -> StoryReleased | None:
+    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
+        self.waited_for.append(at_least)
         return self.newest_release
 
     def on(self, *topics: Topic) -> list[Outgoing]:
