@@ -68,7 +68,10 @@ class FairQueues:
     """All queues of one process; `slots` is how many deliveries may be in flight at once."""
 
     def __init__(self, slots: int, *, reserved: float = 0.1, probation: float = 0.2) -> None:
-        """`reserved` of the slots are for flashes only, at most `probation` for new, slow and failing endpoints."""
+        """`reserved` of the slots are for flashes only.
+
+        New, slow and failing endpoints get at most `probation` of them for flashes, and as much for the rest.
+        """
         self._slots = slots
         self._routine_slots = slots - max(1, int(slots * reserved))
         self._probation_slots = max(1, int(slots * probation))
@@ -78,8 +81,7 @@ class FairQueues:
         self._ringed: set[str] = set()
         self._flashed: set[str] = set()
         self._in_flight = 0
-        self._on_probation = 0
-        self._probed: set[str] = set()
+        self._probed: dict[bool, set[str]] = {True: set(), False: set()}  # by whether it is a flash
         self._manners: dict[str, Manners] = {}
 
     def __len__(self) -> int:
@@ -114,7 +116,7 @@ class FairQueues:
         if self._in_flight >= self._routine_slots:
             return None
         while (queue := self._next_in_turn()) is not None:
-            if (delivery := self._start(queue, LINES)) is not None:
+            if (delivery := self._start(queue, self._open_to(queue, LINES))) is not None:
                 return delivery
         return None
 
@@ -122,8 +124,7 @@ class FairQueues:
         """End what `take` began. `back_off`: a timeout or 429, which halves how much the endpoint gets at once."""
         queue = self._queues[delivery.endpoint_id]
         self._in_flight -= 1
-        self._on_probation -= delivery.delivery_id in self._probed
-        self._probed.discard(delivery.delivery_id)
+        self._probed[delivery.urgency in FLASHES].discard(delivery.delivery_id)
         queue.in_flight -= 1
         queue.busy.discard(delivery.story_id)
         _judge(queue.manners, seconds, ok=ok, back_off=back_off)
@@ -163,12 +164,22 @@ class FairQueues:
             self._ringed.add(queue.endpoint_id)
             self._ring.append(queue.endpoint_id)
 
+    def _open_to(self, queue: EndpointQueue, lines: tuple[Urgency, ...]) -> tuple[Urgency, ...]:
+        """Return the lines that may be served now: on probation, flashes and the rest have a small share each."""
+        if not queue.manners.probation:
+            return lines
+        return tuple(line for line in lines if len(self._probed[line in FLASHES]) < self._probation_slots)
+
     def _next_flash(self) -> EndpointQueue | None:
         for _ in range(len(self._flashes)):
             endpoint_id = self._flashes.popleft()
-            self._flashed.discard(endpoint_id)
             queue = self._queues.get(endpoint_id)
-            if queue and queue.has_work(FLASHES) and queue.may_start:
+            waits = queue is not None and queue.has_work(FLASHES) and queue.may_start
+            if waits and queue and not self._open_to(queue, FLASHES):
+                self._flashes.append(endpoint_id)
+                continue
+            self._flashed.discard(endpoint_id)
+            if waits:
                 return queue
         return None
 
@@ -183,7 +194,7 @@ class FairQueues:
                 if queue:
                     queue.deficit = 0.0
                 continue
-            if queue.manners.probation and self._on_probation >= self._probation_slots:
+            if not queue.has_work(self._open_to(queue, LINES)):
                 self._ring.append(endpoint_id)
                 passed_over += 1
                 continue
@@ -201,21 +212,16 @@ class FairQueues:
         if delivery is not None:
             self._in_flight += 1
             if queue.manners.probation:
-                self._probed.add(delivery.delivery_id)
-                self._on_probation += 1
+                self._probed[delivery.urgency in FLASHES].add(delivery.delivery_id)
             queue.in_flight += 1
             queue.busy.add(delivery.story_id)
             self._stand_in_line(queue)
         return delivery
 
     def _free_story(self, queue: EndpointQueue, story_id: str) -> None:
-        waiting = queue.behind.get(story_id)
-        if not waiting:
-            return
-        freed = waiting.popleft()
-        if not waiting:
-            del queue.behind[story_id]
-        queue.lines[freed.urgency].appendleft(freed)
+        """Let all that stood behind the story stand in their lines again: a flash among them goes first."""
+        for freed in reversed(queue.behind.pop(story_id, deque())):
+            queue.lines[freed.urgency].appendleft(freed)
 
 
 def _judge(manners: Manners, seconds: float, *, ok: bool, back_off: bool) -> None:

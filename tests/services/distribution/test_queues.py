@@ -79,6 +79,49 @@ def test_new_and_failing_endpoints_share_a_small_part_of_the_slots() -> None:
     assert held == 4
 
 
+def test_flashes_to_failing_endpoints_leave_room_for_the_others() -> None:
+    """Invariant 7 for breaking news: black holes that want flashes do not hold every slot for 15 s."""
+    queues = FairQueues(20, probation=0.2)
+    queues.add(delivery("good", "urn:before"))
+    drain(queues, {}, 1)
+    for number in range(50):
+        queues.add(delivery(f"dead_{number}", f"urn:{number}", lane=Lane.FLASH))
+    held = 0
+    while queues.take() is not None:
+        held += 1
+    assert held == 4
+    queues.add(delivery("good", "urn:breaking", lane=Lane.FLASH))
+    breaking = queues.take()
+    assert breaking is not None
+    assert breaking.endpoint_id == "good"
+
+
+def test_routine_to_failing_endpoints_leaves_their_flashes_a_share() -> None:
+    """Invariant 8: a flash does not wait for a routine share that is used up."""
+    queues = FairQueues(20, probation=0.2)
+    for number in range(50):
+        queues.add(delivery(f"dead_{number}", f"urn:{number}"))
+    while queues.take() is not None:
+        pass
+    queues.add(delivery("new", "urn:breaking", lane=Lane.FLASH))
+    assert queues.take() is not None
+
+
+def test_a_flash_behind_a_delivery_in_flight_goes_before_the_routine_one_behind_it() -> None:
+    """Its story was busy; when that ends the flash does not stand in line again for an older update."""
+    queues = FairQueues(10)
+    queues.add(delivery(release_no=1))
+    first = queues.take()
+    assert first is not None
+    for later in (delivery(release_no=2), delivery(release_no=3, lane=Lane.FLASH)):
+        queues.add(later)
+        assert queues.take() is None
+    queues.finish(first, 0.001, ok=True)
+    following = queues.take()
+    assert following is not None
+    assert following.release_no == 3
+
+
 def test_what_an_endpoint_showed_is_remembered_while_it_is_idle() -> None:
     """A healthy endpoint is not new again after a quiet minute."""
     queues = FairQueues(20, probation=0.2)
