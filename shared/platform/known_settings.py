@@ -34,6 +34,11 @@ KNOWN: tuple[str, ...] = (
     "WIRE_FLASH_QUOTA",
     "WIRE_INGEST_PORT",
     "WIRE_WATCH_FOLDER",
+    # monitor
+    "WIRE_FLIGHT_SINCE_S",
+    "WIRE_FLIGHT_STORIES",
+    "WIRE_LAG_EVERY_S",
+    "WIRE_MONITOR_PORT",
 )
 
 # Read by the tests, the `wire` command and the local runner; a service that inherits them ignores them.
