@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,8 +73,8 @@ class Wire:
 
 
 @contextmanager
-def a_whole_wire(data: Path) -> Iterator[Wire]:
-    """Run an instance with its state in `data` while the block lasts; raises `NotRunning`.
+def a_whole_wire(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Wire]:
+    """Run an instance with its state in `data` while the block lasts, told `settings` too; raises `NotRunning`.
 
     It is the runner that `make run` starts, on ports nobody uses; nothing of it is left running behind the block.
     """
@@ -88,7 +88,7 @@ def a_whole_wire(data: Path) -> Iterator[Wire]:
             stdout=output,
             stderr=output,
             cwd=PROJECT,
-            env=_environment(data, ports),
+            env={**_environment(data, ports), **(settings or {})},
             start_new_session=True,
         )
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from tests.waiting import wait_until
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; `id` None where it stands on no resume point."""
+    """One event; `id` None where it stands on no resume point, `at` when it was read (epoch µs)."""
 
     event: str
     data: Any
     id: str | None
+    at: int
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ async def listen(
 ) -> AsyncIterator[Stream]:
     """Follow `/v1/stream` in the background; at the end every item seen must be one that may be shown."""
     stream = Stream()
-    following = asyncio.create_task(_follow(client, query, last_event_id, stream))
+    following = asyncio.create_task(follow(client, query, last_event_id, stream))
     try:
         await wait_until(lambda: stream.events or following.done(), 15, message="hello on the stream")
         if following.done():
@@ -78,9 +80,10 @@ class StreamRefused(Exception):
     """The stream was not opened."""
 
 
-async def _follow(
+async def follow(
     client: httpx2.AsyncClient, query: Mapping[str, Any], last_event_id: str | None, stream: Stream
 ) -> None:
+    """Append what comes to `stream.events` until the stream ends; raises `StreamRefused`."""
     headers = {"accept": "text/event-stream"} | ({"last-event-id": last_event_id} if last_event_id else {})
     patient = httpx2.Timeout(10.0, read=60.0)
     async with client.stream("GET", "/v1/stream", params=query, headers=headers, timeout=patient) as answer:
@@ -92,9 +95,9 @@ async def _follow(
                 name, _, value = line.partition(":")
                 fields[name] = value.removeprefix(" ")
             elif "data" in fields:
-                stream.events.append(
-                    Event(fields.get("event", "message"), json.loads(fields["data"]), fields.get("id"))
-                )
+                at = time.time_ns() // 1000
+                data = json.loads(fields["data"])
+                stream.events.append(Event(fields.get("event", "message"), data, fields.get("id"), at))
                 fields = {}
             else:
                 fields = {}
