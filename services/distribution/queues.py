@@ -120,14 +120,18 @@ class FairQueues:
                 return delivery
         return None
 
-    def finish(self, delivery: Delivery, seconds: float, *, ok: bool, back_off: bool = False) -> None:
-        """End what `take` began. `back_off`: a timeout or 429, which halves how much the endpoint gets at once."""
+    def finish(self, delivery: Delivery, seconds: float, *, ok: bool | None, back_off: bool = False) -> None:
+        """End what `take` began; `ok` None: nothing was sent, which says nothing of the endpoint.
+
+        `back_off`: a timeout or 429, which halves how much the endpoint gets at once.
+        """
         queue = self._queues[delivery.endpoint_id]
         self._in_flight -= 1
         self._probed[delivery.urgency in FLASHES].discard(delivery.delivery_id)
         queue.in_flight -= 1
         queue.busy.discard(delivery.story_id)
-        _judge(queue.manners, seconds, ok=ok, back_off=back_off)
+        if ok is not None:
+            _judge(queue.manners, seconds, ok=ok, back_off=back_off)
         self._free_story(queue, delivery.story_id)
         self._stand_in_line(queue)
         if queue.idle:

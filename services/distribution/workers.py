@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from services.distribution.dispatch import Dispatch, backed_off
-from services.distribution.outcome import Delivered
+from services.distribution.outcome import Delivered, GateShut
 from services.distribution.queues import FairQueues
 
 
@@ -42,7 +42,7 @@ class Workers:
             self.wake()
             began = time.monotonic()
             outcome = await dispatch.deliver(delivery)
-            ok = outcome is None or isinstance(outcome, Delivered)
+            ok = None if outcome is None or isinstance(outcome, GateShut) else isinstance(outcome, Delivered)
             self.queues.finish(delivery, time.monotonic() - began, ok=ok, back_off=backed_off(outcome))
             self.wake()
 

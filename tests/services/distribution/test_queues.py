@@ -122,6 +122,20 @@ def test_a_flash_behind_a_delivery_in_flight_goes_before_the_routine_one_behind_
     assert following.release_no == 3
 
 
+def test_a_delivery_that_ends_unsent_is_no_sign_of_health() -> None:
+    """A failing endpoint stays on probation, however many of its deliveries are superseded or put off."""
+    queues = FairQueues(4, probation=0.25)
+    for ok in (False, None):
+        queues.add(delivery(story_id=f"urn:{ok}"))
+        one = queues.take()
+        assert one is not None
+        queues.finish(one, 0.001, ok=ok)
+    queues.add(delivery(story_id="urn:1"))
+    queues.add(delivery(story_id="urn:2"))
+    assert queues.take() is not None
+    assert queues.take() is None
+
+
 def test_what_an_endpoint_showed_is_remembered_while_it_is_idle() -> None:
     """A healthy endpoint is not new again after a quiet minute."""
     queues = FairQueues(20, probation=0.2)
