@@ -15,13 +15,14 @@ REMEMBERED = 200_000
 class Tried:
     """Deliveries this owner has seen tried: their last row, and what is still owed per (endpoint, story).
 
-    Holds the newest `REMEMBERED` deliveries; an older one can at worst be sent twice under one id.
+    Holds the newest `remembered` deliveries; an older one can at worst be sent twice under one id.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._remembered = remembered
         self._last: OrderedDict[str, tuple[int, bool, int]] = OrderedDict()
         self._owed: dict[tuple[str, str], set[int]] = {}
-        self._has: dict[tuple[str, str], int] = {}
+        self._has: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def is_done(self, delivery_id: str, attempts: int) -> bool:
         """Tell whether a record that asks for try `attempts` + 1 has been dealt with."""
@@ -48,7 +49,7 @@ class Tried:
         ended = row.state in TERMINAL
         self._last[row.delivery_id] = (row.n, ended, shard)
         self._last.move_to_end(row.delivery_id)
-        if len(self._last) > REMEMBERED:
+        if len(self._last) > self._remembered:
             self._last.popitem(last=False)
         pair, release_no = (row.endpoint_id, event.story_id), event.release_no
         if release_no is None:
@@ -62,13 +63,25 @@ class Tried:
             self._owed.pop(pair, None)
         if row.state == "delivered":
             self._has[pair] = max(self._has.get(pair, 0), release_no)
+            self._has.move_to_end(pair)
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Keep what an older release that is still owed may be compared with; of the rest the newest."""
+        for _ in range(len(self._has) - self._remembered):
+            oldest = next(iter(self._has))
+            if oldest not in self._owed:
+                del self._has[oldest]
+            else:
+                self._has.move_to_end(oldest)
 
     def forget(self, shards: frozenset[int], shard_of: ShardOf) -> None:
         """Drop what belongs to shards that another process owns now."""
         for delivery_id in [known for known, (_, _, shard) in self._last.items() if shard in shards]:
             del self._last[delivery_id]
         self._owed = {pair: owed for pair, owed in self._owed.items() if shard_of(pair[0]) not in shards}
-        self._has = {pair: newest for pair, newest in self._has.items() if shard_of(pair[0]) not in shards}
+        for pair in [pair for pair in self._has if shard_of(pair[0]) in shards]:
+            del self._has[pair]
 
 
 def row_of(

@@ -21,7 +21,7 @@ from services.distribution.standings import Standings
 from services.distribution.waiting import Waiting
 from shared.domain.delivery import delivery_id
 from shared.domain.errors import UnknownEventType
-from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, Retry, parse_event
+from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, parse_event
 from shared.domain.item import rfc3339
 from shared.domain.story import NOTICES
 from shared.platform.consuming import Completion, Record
@@ -43,8 +43,10 @@ class Deliverer:
 
     async def gained(self, partitions: frozenset[int]) -> None:
         """Read what was tried for these shards before taking their records."""
-        for event in await self.log.since_backlog(partitions):
-            self.tried.take(event, self.shard_of(event.data.endpoint_id))
+        self.tried.forget(partitions, self.shard_of)  # what ended behind `lost` is not all that happened since
+        await self.log.since_backlog(
+            partitions, lambda event: self.tried.take(event, self.shard_of(event.data.endpoint_id))
+        )
 
     async def lost(self, partitions: frozenset[int]) -> None:
         """Another process sends for these shards now; what is in flight may still be recorded."""
@@ -106,22 +108,21 @@ class Deliverer:
             attempts=retry.attempts,
             first_failed_at=retry.first_failed_at,
             retried=True,
+            due_at=retry.due_at,
             cause=event.event_id,
             stage_times=event.stage_times,
         )
         self.tried.owe(delivery)
         appended = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=retry.due_at.tzinfo)
         held_until = min(appended + TIER_OF[record.topic].delay, retry.due_at)
-        self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry))
+        self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry.due_at))
         return finished.completion
 
-    async def _next_hop(self, delivery: Delivery, retry: Retry) -> None:
+    async def _next_hop(self, delivery: Delivery, due_at: datetime) -> None:
+        """Wait out the last seconds in memory, else let `Dispatch` send it or carry it on: both ask the gate."""
         now = self.clock.now()
-        if (tier := next_tier(retry.due_at, now)) is not None:
-            await self.journal.append_retry(delivery, retry, tier)
-            delivery.done()
-        elif retry.due_at > now:
-            self.waiting.add(retry.due_at, retry.shard, lambda: self._next_hop(delivery, retry))
+        if due_at > now and next_tier(due_at, now) is None:
+            self.waiting.add(due_at, delivery.shard, lambda: self._next_hop(delivery, due_at))
         else:
             self.queues.add(delivery)
             self.wake()

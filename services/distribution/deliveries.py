@@ -18,7 +18,7 @@ class Delivery:
     """A release owed to an endpoint, or a test event (`item` None).
 
     `body` is encoded once per block and shared. `done` is called exactly once, when the delivery is
-    answered, given up, or durably in a retry topic.
+    answered, given up, or durably in a retry topic. `due_at`: it may not go before, and may have tiers to pass.
     """
 
     delivery_id: str
@@ -30,6 +30,7 @@ class Delivery:
     attempts: int = 0
     first_failed_at: datetime | None = None
     retried: bool = False
+    due_at: datetime | None = None
     cause: str | None = None
     stage_times: dict[str, int] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from services.distribution.journal import Journal
 from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Unreachable
 from services.distribution.ports import Clock
 from services.distribution.registry import Registry, has_shared_secret
-from services.distribution.retry import STANDARD, Disable, Exhausted, RetryAt, Schedule, Tier, after_failure
+from services.distribution.retry import STANDARD, Disable, Exhausted, RetryAt, Schedule, Tier, after_failure, next_tier
 from services.distribution.sending import Answer, Sender, SendRequest
 from services.distribution.standings import Standings
 from shared.domain.delivery import Verdict, gate
@@ -21,7 +21,6 @@ from shared.domain.subscription import Endpoint, EndpointState, Ordering
 from shared.platform.signature import signed_headers
 
 PENDING_LASTS: Final = timedelta(hours=24)
-ASK_AGAIN: Final = timedelta(seconds=10)
 USER_AGENT: Final = "Slugline/0.1 (+webhooks)"
 
 
@@ -52,6 +51,10 @@ class Dispatch:
             await self.journal.end(
                 delivery, endpoint, verdict.value, "a newer release" if verdict is Verdict.SUPERSEDED else ""
             )
+        elif delivery.due_at and (tier := next_tier(delivery.due_at, self.clock.now())):
+            first = delivery.first_failed_at or self.clock.now()
+            retry = retry_of(delivery, delivery.attempts, first, delivery.due_at)
+            await self._carry(delivery, endpoint, retry, tier, "not due yet")
         elif not has_shared_secret(keys) or endpoint.state is not EndpointState.ACTIVE:
             await self._put_off(delivery, endpoint, f"endpoint {endpoint.state}", PENDING_LASTS)
         elif (older := self._waits_for(delivery)) is not None:
@@ -114,27 +117,25 @@ class Dispatch:
             await self.journal.disable(now)
 
     async def _put_off(self, delivery: Delivery, endpoint: Endpoint, reason: str, at_most: timedelta | None) -> None:
-        """Keep a delivery that may not go yet in the shortest tier, without counting a try."""
+        """Keep a delivery that may not go yet in a tier, without counting a try."""
         now = self.clock.now()
         released_at = delivery.item.released_at if delivery.item else now
         if delivery.item is None or (at_most is not None and now - released_at > at_most):
             await self.journal.end(delivery, endpoint, "expired" if delivery.item else "failed", reason)
             return
-        at = now + ASK_AGAIN
-        retry = retry_of(delivery, delivery.attempts, delivery.first_failed_at or now, at)
-        await self.journal.append_retry(delivery, retry, Tier.TEN_SECONDS)
-        await self.journal.write(
-            row_of(
-                delivery,
-                endpoint.subscriber,
-                "retrying",
-                reason,
-                now,
-                n=delivery.attempts,
-                next_attempt_at=at,
-            ),
-            delivery.shard,
+        since = delivery.first_failed_at or now
+        tier = _asked_again(now - since, at_most=Tier.TEN_MINUTES if at_most else Tier.ONE_MINUTE)
+        retry = retry_of(delivery, delivery.attempts, since, now + tier.delay)
+        await self._carry(delivery, endpoint, retry, tier, reason)
+
+    async def _carry(self, delivery: Delivery, endpoint: Endpoint, retry: Retry, tier: Tier, reason: str) -> None:
+        """Put a delivery into a tier without a try; its row tells a successor that it is owed."""
+        await self.journal.append_retry(delivery, retry, tier)
+        now = self.clock.now()
+        row = row_of(
+            delivery, endpoint.subscriber, "retrying", reason, now, n=retry.attempts, next_attempt_at=retry.due_at
         )
+        await self.journal.write(row, delivery.shard)
         delivery.done()
 
     def _verdict(self, delivery: Delivery) -> Verdict:
@@ -170,6 +171,12 @@ def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_a
         first_failed_at=first_failed_at,
         due_at=due_at,
     )
+
+
+def _asked_again(waited: timedelta, at_most: Tier) -> Tier:
+    """Return the longest tier that is no more than about a tenth of the wait so far: a day costs 300 records."""
+    fits = (tier for tier in (Tier.TEN_MINUTES, Tier.ONE_MINUTE) if tier.delay <= min(waited / 10, at_most.delay))
+    return next(fits, Tier.TEN_SECONDS)
 
 
 def backed_off(outcome: Outcome | None) -> bool:

@@ -1,6 +1,6 @@
 """What the matcher and the deliverer need from the log; `shared.platform` has the real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -36,8 +36,8 @@ class CurrentReleases(Protocol):
 class AttemptLog(Protocol):
     """The delivery log, read back after a restart."""
 
-    async def since_backlog(self, shards: frozenset[int]) -> list[DeliveryAttempted]:
-        """Return the attempts of these shards since the oldest record whose offset has not passed."""
+    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
+        """Hand over the attempts of these shards from before the oldest record whose offset has not passed."""
         ...
 
 

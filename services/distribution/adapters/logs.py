@@ -1,8 +1,8 @@
 """The log, asked about the past: the newest release of a story, and what was tried since the backlog began."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.errors import Unprocessable
 from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
@@ -13,6 +13,7 @@ from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 
 BEHIND_S = 5.0
+LOOK_BACK = timedelta(minutes=5)
 
 
 class CurrentIndex:
@@ -65,11 +66,8 @@ class KafkaAttemptLog:
         self._group = group
         self._topics = topics
 
-    async def since_backlog(self, shards: frozenset[int]) -> list[DeliveryAttempted]:
-        began = await self._backlog_began(shards)
-        if began is None:
-            return []
-        rows: list[DeliveryAttempted] = []
+    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
+        """Read from `LOOK_BACK` before the backlog: an older release, or a block once more, may be yet to come."""
 
         def keep(record: Record) -> None:
             try:
@@ -78,14 +76,14 @@ class KafkaAttemptLog:
                 logger().error("attempt.unreadable", partition=record.partition, offset=record.offset)
                 return
             if isinstance(event, DeliveryAttempted):
-                rows.append(event)
+                take(event)
 
+        began = await self._backlog_began(shards)
         async with Tail(self._kafka, (Topic.ATTEMPTS,), shards) as tail:
-            await tail.load(keep, since=began)
-        return rows
+            await tail.load(keep, since=began - LOOK_BACK)
 
-    async def _backlog_began(self, shards: frozenset[int]) -> datetime | None:
-        """The append time of the oldest record that has not passed; None when nothing waits."""
+    async def _backlog_began(self, shards: frozenset[int]) -> datetime:
+        """The append time of the oldest record that has not passed; now when nothing waits."""
         groups = [self._group, *(follower_group(self._group, topic) for topic in self._topics[1:])]
         passed = await asyncio.gather(
             *(
@@ -99,5 +97,5 @@ class KafkaAttemptLog:
             for shard, offset in offsets.items()
             if offset is not None
         ]
-        oldest = min((record.timestamp_ms for record in waiting if record), default=None)
-        return None if oldest is None else datetime.fromtimestamp(oldest / 1000, UTC)
+        appended = (datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record in waiting if record)
+        return min(appended, default=datetime.now(UTC))

@@ -52,8 +52,9 @@ class Log:
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:
         return [await self.publish(one.topic, one.key, one.value, partition=one.partition) for one in outgoing]
 
-    async def since_backlog(self, shards: frozenset[int]) -> list[DeliveryAttempted]:
-        return self.attempts
+    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
+        for row in self.attempts:
+            take(row)
 
     async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
         self.waited_for.append(at_least)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.distribution.journal import TIER_OF
 from services.distribution.outcome import Delivered, GateShut, Refused, Unreachable
 from shared.domain.errors import Unprocessable
 from shared.domain.events import encode_event
@@ -11,7 +12,7 @@ from shared.domain.story import Kind, Lane
 from shared.domain.subscription import EndpointState, Ordering
 from shared.platform.consuming import Completion
 from shared.platform.topics import Topic
-from tests.services.distribution.deliveries import block_record, endpoint, item, record, released, subscription
+from tests.services.distribution.deliveries import NOON, block_record, endpoint, item, record, released, subscription
 from tests.services.distribution.ledger import Bench
 
 
@@ -293,6 +294,64 @@ async def test_a_long_wait_hops_from_tier_to_tier(bench: Bench) -> None:
     assert len(bench.wire.sent) == 1
     await bench.fall_due(1)
     assert len(bench.wire.sent) == 2
+
+
+async def test_what_will_never_be_sent_hops_no_further(bench: Bench) -> None:
+    """The gate is asked between two tiers: a killed delivery ends there."""
+    bench.wire.answers = [Refused(503, timedelta(minutes=20))]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [(_, waiting)] = bench.log.retries(Topic.RETRY_10M)
+    await bench.deliverer.handle(waiting)
+    bench.standings.move(item(2, Kind.KILL, Lane.FLASH))
+    await bench.fall_due(600)
+    assert len(bench.log.retries(Topic.RETRY_10M)) == 1
+    assert [row.data.state for row in bench.log.rows()] == ["retrying", "killed"]
+
+
+async def test_a_hop_leaves_a_row_behind_it(bench: Bench) -> None:
+    """A restart reads rows from its oldest record on, which may be the hop: without one nobody knew what is owed."""
+    bench.wire.answers = [Refused(503, timedelta(minutes=20))]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    [(_, waiting)] = bench.log.retries(Topic.RETRY_10M)
+    await bench.deliverer.handle(waiting)
+    await bench.fall_due(600)
+    assert [one.topic for one in bench.log.appended[2:]] == [Topic.RETRY_10M, Topic.ATTEMPTS]
+    hop = bench.log.rows()[-1].data
+    assert (hop.state, hop.n) == ("retrying", 1)
+
+
+async def test_a_day_of_waiting_for_an_endpoint_costs_few_records(bench: Bench) -> None:
+    """Asked again after a tenth of the wait so far: ten seconds at first, ten minutes in the end, not 8,640 times."""
+    bench.know(endpoint("ep_1", state=EndpointState.PAUSED))
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    put_off = 0
+    while bench.log.rows()[-1].data.state == "retrying" and put_off < 1_000:
+        put_off += 1
+        last = bench.log.on(*TIER_OF)[-1]
+        await bench.deliverer.handle(record(last.topic, last.value))
+        await bench.fall_due(TIER_OF[last.topic].delay.total_seconds())
+    assert 100 < put_off < 300
+    assert bench.log.rows()[-1].data.state == "expired"
+    assert bench.clock.now() - NOON >= timedelta(hours=24)
+
+
+async def test_what_ended_after_a_shard_was_lost_is_forgotten_when_it_comes_back(bench: Bench) -> None:
+    """Its row was written behind `lost`; what the other owner did since then is not in memory."""
+    bench.know(subscription(ordering=Ordering.EVERY))
+    bench.wire.answers = [Refused(500)]
+    await bench.deliverer.handle(block_record(item(1), "ep_1"))
+    in_flight = bench.queues.take()
+    assert in_flight is not None
+    await bench.deliverer.lost(frozenset(range(6)))
+    await bench.dispatch.deliver(in_flight)
+    bench.queues.finish(in_flight, 0.001, ok=False)
+    await bench.deliverer.gained(frozenset(range(6)))
+    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
+    await bench.work()
+    assert [row.release_no for row in bench.log.rows() if row.data.state == "delivered"] == [2]
 
 
 @pytest.mark.parametrize("value", [b"\xff", b"[]", None, encode_event(released(item()))])

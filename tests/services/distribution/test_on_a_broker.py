@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from services.distribution.main import jobs
+from services.distribution.matching import ShardOf
 from services.distribution.settings import DistributionSettings
 from shared.domain.events import encode_event
 from shared.domain.story import Kind, Lane
@@ -23,7 +24,7 @@ from shared.platform.signature import new_secret
 from shared.platform.topics import Topic, key_of
 from tests.receivers.recording import Recorder
 from tests.receivers.serving import receiving
-from tests.services.distribution.deliveries import endpoint, item, released, subscription
+from tests.services.distribution.deliveries import block_record, endpoint, item, released, subscription
 from tests.waiting import wait_until
 
 KEY = Fernet.generate_key().decode()
@@ -113,6 +114,28 @@ async def test_a_restart_sends_what_was_owed_and_nothing_twice(kafka: KafkaSetti
         await release(publisher, 2, Kind.UPDATE)
         async with distribution(kafka, allow):
             await wait_until(lambda: len(recorder.deliveries) >= 2, within=30)
+    assert [each.data["release_no"] for each in recorder.deliveries] == [1, 2]
+
+
+async def test_a_block_written_again_after_a_restart_is_not_sent_again(
+    kafka: KafkaSettings, publisher: Publisher
+) -> None:
+    """The matcher died between a block and its offset; the deliverer had no backlog, and still knows what it did."""
+    secret = new_secret()
+    recorder = Recorder(secret)
+    shard = ShardOf(6)("ep_1")
+    async with receiving(recorder) as receiver:
+        allow = f"{receiver.host}:{receiver.port}"
+        async with distribution(kafka, allow):
+            await register(publisher, receiver.url, secret, Ordering.EVERY)
+            await wait_until(lambda: recorder.challenges, within=10)
+            await release(publisher, 1, Kind.PUBLISH)
+            await wait_until(lambda: len(recorder.deliveries) == 1, within=40)
+        again = block_record(item(1), "ep_1", shard=shard)
+        await publisher.publish(Topic.DUE, str(shard), again.value, partition=shard)
+        await release(publisher, 2, Kind.UPDATE)
+        async with distribution(kafka, allow):
+            await wait_until(lambda: recorder.deliveries[-1].data["release_no"] == 2, within=30)
     assert [each.data["release_no"] for each in recorder.deliveries] == [1, 2]
 
 
