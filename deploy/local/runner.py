@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import signal
 import time
@@ -82,6 +84,9 @@ async def _rise(data: Path, supervisor: Supervisor, say: Say) -> Instance:
     kafka, redis = LocalKafka(data / "kafka", ports.kafka), LocalRedis(data / "redis", ports.redis)
     say(f"Starting Kafka and Redis, data in {data}")
     await supervisor.bring_up({"kafka": kafka, "redis": redis})
+    logging.getLogger("aiokafka").setLevel(
+        logging.CRITICAL
+    )  # a young broker's "not yet" is none of the reader's trouble
     report = await provision(KafkaSettings(bootstrap=kafka.bootstrap), profile="local")
     if report.created:
         say(f"  created {len(report.created)} topics")
@@ -144,8 +149,6 @@ Ctrl-C stops everything; `make clean` wipes the data."""
 
 async def _tell_events(running: Instance, say: Say) -> None:
     """One line per release on the stream, for ever; a gateway that restarts is listened to again."""
-    import json
-
     headers = {**accounts.bearer(running.keys["subscriber"]), "accept": "text/event-stream"}
     while True:
         try:
