@@ -4,7 +4,7 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run containers demo down test check fmt bench requirements clean
+.PHONY: help setup run containers demo down test check fmt journeys chaos bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,14 @@ fmt: ## Format the code and put imports in order
 	@$(BOOTSTRAP) dev --only-python
 	$(VENV)/ruff check --quiet --fix --select I .
 	$(VENV)/ruff format .
+
+journeys: ## Follow stories through a whole running wire, from the page to the subscriber
+	@$(BOOTSTRAP) dev
+	@WIRE_REQUIRE_BROKER=1 $(VENV)/pytest tests/journeys $(ARGS)
+
+chaos: ## Kill each service in turn while stories flow, and count what arrived
+	@$(BOOTSTRAP) dev
+	@WIRE_REQUIRE_BROKER=1 $(VENV)/pytest tests/chaos $(ARGS)
 
 bench: ## Measure the wire on this machine
 	@$(BOOTSTRAP) dev

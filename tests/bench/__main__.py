@@ -95,6 +95,9 @@ def _report(
             ("(the desk's wait for its 202)", run.filing),
         )
     ]
+    hops = [
+        [f"{hop}, {lane}", *_cells(spread(values))] for lane, run in runs.items() for hop, values in run.hops.items()
+    ]
     webhooks = sum(run.filed for run in runs.values()) + fast.filed
     lines = [
         "# Benchmarks",
@@ -111,6 +114,10 @@ def _report(
         "",
         "Times are those of the receiving program's own clock; the stream's end when its reader has read the event.",
         f"Of {webhooks} webhooks {webhooks - unverified} were verified by `standardwebhooks`.",
+        "",
+        "Where the time goes, from stage to stage:",
+        "",
+        *table(["hop", "stories", "p50", "p95", "p99", "most"], hops),
         "",
         "## Sustained",
         "",

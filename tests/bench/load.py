@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from deploy.local.timeline import HOPS
 from tests.journeys.instance import Wire
 from tests.journeys.listening import Stream, follow
 from tests.journeys.people import Desk, Subscriber, a_secret
@@ -31,7 +33,7 @@ class Arrivals:
     secret: str
     webhooks: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
-    accepted: dict[str, int] = field(default_factory=dict)
+    stages: dict[str, dict[str, int]] = field(default_factory=dict)
     kept: list[Request] = field(default_factory=list)
 
     async def __call__(self, peer: Peer) -> None:
@@ -46,7 +48,7 @@ class Arrivals:
             item = message["data"]
             self.webhooks.setdefault(item["story_id"], now)
             self.answered.setdefault(item["story_id"], _now_us())
-            self.accepted.setdefault(item["story_id"], item["stage_times"]["accepted"])
+            self.stages.setdefault(item["story_id"], item["stage_times"])
             self.kept.append(request)
 
     def unverified(self) -> int:
@@ -58,7 +60,8 @@ class Arrivals:
 class Run:
     """One load: durations in milliseconds, each from the moment the door accepted the story.
 
-    `filing` is how long the desk waited for its 202; `per_second` counts stories that came out at both ends.
+    `filing` is how long the desk waited for its 202, `hops` from each stage to the next, as far as an item tells its
+    stages; `per_second` counts stories that came out at both ends.
     """
 
     filed: int
@@ -66,6 +69,7 @@ class Run:
     webhook: list[float]
     answered: list[float]
     stream: list[float]
+    hops: dict[str, list[float]]
     seconds: float
 
     @property
@@ -115,7 +119,8 @@ class Load:
         ids = [story["uri"] for story in stories]
         await wait_until(lambda: self._missing(ids) == 0, ARRIVE_WITHIN_S, message="every story arrived twice")
         seen = self._seen()
-        accepted, webhooks = self.arrivals.accepted, self.arrivals.webhooks
+        webhooks, stages = self.arrivals.webhooks, [self.arrivals.stages[each] for each in ids]
+        accepted = {each: stage["accepted"] for each, stage in zip(ids, stages, strict=True)}
         last = max(max(webhooks[each], seen[each]) for each in ids)
         first = min(accepted[each] for each in ids)
         return Run(
@@ -124,6 +129,9 @@ class Load:
             webhook=[(webhooks[each] - accepted[each]) / 1000 for each in ids],
             answered=[(self.arrivals.answered[each] - accepted[each]) / 1000 for each in ids],
             stream=[(seen[each] - accepted[each]) / 1000 for each in ids],
+            hops=_hops(
+                [{**stage, "webhook received": webhooks[each]} for each, stage in zip(ids, stages, strict=True)]
+            ),
             seconds=(last - first) / 1e6,
         )
 
@@ -175,3 +183,13 @@ async def a_load(wire: Wire, say: Say) -> AsyncIterator[tuple[Load, Arrivals]]:
 
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _hops(stories: list[dict[str, int]]) -> dict[str, list[float]]:
+    """Milliseconds from each stage to the next, by name of the hop."""
+    hops: dict[str, list[float]] = {}
+    for times in stories:
+        known = [name for name in (*HOPS, "webhook received") if name in times]
+        for before, after in pairwise(known):
+            hops.setdefault(f"{before} to {after}", []).append((times[after] - times[before]) / 1000)
+    return hops
