@@ -30,6 +30,10 @@ KILL_WAITS: Final = timedelta(hours=24)
 
 APPLIED_KEPT: Final = timedelta(days=35)
 
+INPUTS_KEPT: Final = 2_000
+VERSIONS_KEPT: Final = 1_000
+"""Of a story that is updated all day; more inputs than can come again, and a record that always fits its topic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
@@ -156,8 +160,21 @@ class _Desk:
             offset=self.at.offset,
         )
         horizon = epoch_us(self.now - APPLIED_KEPT)
-        kept = tuple(old for old in self.state.applied if old.at >= horizon)
-        return self.state.model_copy(update={"applied": (*kept, entry)})
+        kept = [old for old in self.state.applied if old.at >= horizon][1 - INPUTS_KEPT :]
+        if kept and kept[-1].release:
+            kept[-1] = kept[-1].model_copy(update={"release": _confirmed(kept[-1].release)})
+        return self.state.model_copy(update={"applied": (*kept, entry), "versions": self._kept_versions()})
+
+    def _kept_versions(self) -> dict[int, VersionState]:
+        versions = self.state.versions
+        ended = [number for number, version in versions.items() if version.text is None and number < self.state.newest]
+        passed = set(sorted(ended)[: max(0, len(versions) - VERSIONS_KEPT)])
+        return {number: version for number, version in versions.items() if number not in passed}
+
+
+def _confirmed(note: ReleaseNote) -> ReleaseNote:
+    """Return what is kept of a release once another input was taken: its outputs are never built again."""
+    return note.model_copy(update={"facts": Facts(), "reach": None, "text": None})
 
 
 # --- filings -------------------------------------------------------------------------------------------
@@ -301,7 +318,7 @@ def _release(desk: _Desk, version: VersionState, kind: Kind) -> StoryState:
         passed = f"version {version.version} passed it"
         done = done.staged(done.state.versions[number], Stage.SUPERSEDED, passed, text=None)
     if before is not None:
-        done = done.with_version(done.state.versions[before].model_copy(update={"text": None}))
+        done = done.with_version(done.state.versions[before].model_copy(update={"text": None, "facts": Facts()}))
     done = done.with_state(
         released=version.version,
         release_no=note.release_no,

@@ -3,6 +3,7 @@
 from shared.domain.lifecycle import Input, decide
 from shared.domain.state import DecisionState, Outcome, Stage, StoryState, decision_of, receipt_of
 from shared.domain.story import Kind, Lane
+from shared.platform.topics import Topic, spec
 from tests.domain.stories import NOON, deciding, filing, held, later, lifting, nothing_known
 
 
@@ -294,3 +295,14 @@ def test_a_withheld_story_does_not_come_back_as_an_older_version() -> None:
     """Releasing version 1 when version 2 was the public one is refused, and leaves version 1 as it was."""
     state = after(filing("e1"), filing("e2", "two"), deciding("d1", "withhold"), deciding("d2", "release", version=1))
     assert (outcome(state), state.versions[1].stage) == (Outcome.REFUSED, Stage.RELEASED)
+
+
+def test_a_story_updated_all_day_can_still_be_killed() -> None:
+    """Its record fits the topic whatever came before, or the kill could never be written behind it."""
+    state = nothing_known()
+    for number in range(2_200):
+        state = decide(state, filing(f"e{number}", f"text {number}"), NOON)
+    state = decide(state, deciding("k1", "kill", break_glass=True), NOON)
+    assert state.killed is not None
+    assert state.killed.release_no == 2_201
+    assert len(state.model_dump_json()) < spec(Topic.STATE).max_message_bytes
