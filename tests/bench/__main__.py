@@ -24,6 +24,7 @@ NO_QUOTA = {"WIRE_FLASH_QUOTA": "1000000"}  # a flash beyond its source's quota 
 def main() -> int:
     """Run it; returns 0, or 1 where the wire does not come up."""
     asked = _parser().parse_args()
+    commit = _commit()  # of what is started now, whatever is committed meanwhile
     with tempfile.TemporaryDirectory(prefix="slugline-bench-") as folder:
         say(f"Starting a wire with its data in {folder}")
         began = time.monotonic()
@@ -31,7 +32,7 @@ def main() -> int:
             with a_whole_wire(Path(folder), NO_QUOTA) as wire:
                 start_up = time.monotonic() - began
                 say(f"  ready after {start_up:.1f} s")
-                report = asyncio.run(_measure(wire, asked.rate, asked.seconds, asked.burst, start_up))
+                report = asyncio.run(_measure(wire, asked.rate, asked.seconds, asked.burst, commit, start_up))
         except NotRunning as error:
             sys.stderr.write(f"The wire does not come up:\n{error}\n")
             return 1
@@ -48,7 +49,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _measure(wire: Wire, rate: float, seconds: float, burst: int, start_up: float) -> str:
+async def _measure(wire: Wire, rate: float, seconds: float, burst: int, commit: str, start_up: float) -> str:
     idle = memory(wire)
     async with a_load(wire, say) as (load, arrivals):
         runs: dict[str, Run] = {}
@@ -61,7 +62,7 @@ async def _measure(wire: Wire, rate: float, seconds: float, burst: int, start_up
         say(f"    {fast.per_second:.0f} stories a second")
         unverified = arrivals.unverified()
         busy = memory(wire)
-    return _report(rate, seconds, runs, fast, start_up, idle, busy, unverified)
+    return _report(rate, seconds, runs, fast, commit, start_up, idle, busy, unverified)
 
 
 def memory(wire: Wire) -> dict[str, float]:
@@ -80,6 +81,7 @@ def _report(
     seconds: float,
     runs: dict[str, Run],
     fast: Run,
+    commit: str,
     start_up: float,
     idle: dict[str, float],
     busy: dict[str, float],
@@ -106,7 +108,7 @@ def _report(
         "broker, Redis, every service, the desk and the subscriber side by side. Figures, not promises: no test",
         "depends on them.",
         "",
-        *_where(),
+        *_where(commit),
         "",
         f"## Milliseconds from accepted, {rate:g} stories a second for {seconds:g} s in each lane",
         "",
@@ -137,10 +139,10 @@ def _report(
     return "\n".join(lines)
 
 
-def _where() -> list[str]:
+def _where(commit: str) -> list[str]:
     return [
         f"- date: {datetime.now(UTC):%Y-%m-%d}",
-        f"- commit: {_commit()}",
+        f"- commit: {commit}",
         f"- machine: {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {platform.system()} {platform.machine()}",
         f"- Python: {platform.python_version()}",
     ]
