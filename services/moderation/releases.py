@@ -91,7 +91,7 @@ class LostText(Exception):
 
 
 def _stage_times(note: ReleaseNote, text: StoryText | None) -> dict[str, int]:
-    earlier: Mapping[str, int] = text.stage_times if text else {"decided": note.at}
+    earlier: Mapping[str, int] = note.stage_times or (text.stage_times if text else {"decided": note.at})
     return {**earlier, "released": max(note.at, *earlier.values())} if earlier else {"released": note.at}
 
 

@@ -5,7 +5,8 @@ that changes nothing; what goes on the wire is named by the entry (`Applied.rele
 newest entry can put out the same again (design, section 5).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -47,7 +48,10 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """A filing as the desk sees it. `content_hash` of a correction is that of the merge."""
+    """A filing as the desk sees it. `content_hash` of a correction is that of the merge.
+
+    `stage_times` are those of its own way so far: a repeat goes out with them, not with the first filing's.
+    """
 
     event_id: str
     version: int
@@ -55,6 +59,7 @@ class Filing:
     ruling: Ruling
     text: TextRef | None = None
     refused: str | None = None
+    stage_times: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +195,22 @@ def _file(desk: _Desk, given: Filing) -> StoryState:
         return desk.end(Outcome.REFUSED, reason=f"the story has moved on to version {state.newest}")
     current = state.versions.get(state.newest)
     if filed.kind is Kind.REPEAT and current and filed.content_hash == current.content_hash:
-        return _repeat(desk, current)
+        return _repeat(desk, given, current)
     corrects = filed.correction is not None  # merged and found to change something, if only outside the content
     if current and filed.content_hash == current.content_hash and not corrects:
         return desk.end(Outcome.DUPLICATE, current.version, "the same text as the current version")
     return _enter(desk, given)
 
 
-def _repeat(desk: _Desk, current: VersionState) -> StoryState:
+def _repeat(desk: _Desk, given: Filing, current: VersionState) -> StoryState:
     if current.stage is not Stage.RELEASED or desk.state.withheld:
         return desk.end(Outcome.REFUSED, current.version, "only a released version can be repeated")
-    return _release(desk, current, Kind.REPEAT)
+    state = _release(desk, current, Kind.REPEAT)
+    entry = state.applied[-1]
+    if entry.release is None:
+        return state
+    note = entry.release.model_copy(update={"stage_times": dict(given.stage_times)})
+    return state.model_copy(update={"applied": (*state.applied[:-1], entry.model_copy(update={"release": note}))})
 
 
 def _enter(desk: _Desk, given: Filing) -> StoryState:

@@ -88,7 +88,7 @@ class ReleaseNote(_State):
     """One thing put on the wire; with the text it is all that its outputs are built from.
 
     `text` None for withhold and kill. `urgency`/`lane` are those of the release (every kill and withhold
-    rides flash).
+    rides flash). `stage_times` only where they are not those kept with the text (a repeat).
     """
 
     release_no: int
@@ -101,6 +101,7 @@ class ReleaseNote(_State):
     supersedes: int | None = None
     reach: Facts | None = None
     replacement: str | None = None
+    stage_times: dict[str, int] = {}
 
 
 class Applied(_State):

@@ -163,3 +163,12 @@ def test_a_release_whose_text_is_gone_is_not_sent_empty() -> None:
     assert note is not None
     with pytest.raises(LostText, match="version 1"):
         release_event(state, note, None)
+
+
+def test_a_repeat_goes_out_with_the_times_of_its_own_way() -> None:
+    """How late a repeat is counts from when it was asked for, not from the first filing of its text."""
+    first, again = filing("e1"), filing("e2", kind=Kind.REPEAT)
+    object.__setattr__(again, "stage_times", {"accepted": epoch_us(later(1))})
+    event, _ = released(first, again, stage_times={"accepted": epoch_us(NOON)})
+    assert event.data.item.kind is Kind.REPEAT
+    assert event.stage_times["accepted"] == epoch_us(later(1))
