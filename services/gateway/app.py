@@ -9,11 +9,12 @@ from services.gateway.answer_headers import AnswerHeaders
 from services.gateway.body_rules import BodyRules
 from services.gateway.context import Gateway
 from services.gateway.knock import Knock
-from services.gateway.raw_path import RawPath
+from services.gateway.raw_path import with_uri
 from services.gateway.routes import deliveries, desk, endpoints, feeds, keys, problems, receipts, stories, subscriptions
 from services.gateway.timing import Timing
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
+from shared.platform.raw_path import RawPath
 
 DESCRIPTION = """
 An open newswire. Every route needs a key (`Authorization: Bearer sl_…`) but for health, metrics, these documents
@@ -36,7 +37,7 @@ def create_app(gateway: Gateway, health: Health, *, keys_known: Callable[[], boo
     app.add_middleware(Timing)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=keys_known, public_site=public_site)
     app.add_middleware(BodyRules)
-    app.add_middleware(RawPath)
+    app.add_middleware(RawPath, rewrite=with_uri)
     app.add_middleware(AnswerHeaders)  # added last, so that it is the first
     _describe(app)
     return app

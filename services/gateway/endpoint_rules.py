@@ -1,25 +1,14 @@
 """May webhooks go there, with these headers, under this secret? Judged at registration; refusals name the rule."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from services.gateway.ports import Names
 from services.gateway.refusals import Unfit, unfit
 from shared.platform.egress import EgressPolicy, UrlRefused, vet_answers, vet_url
+from shared.platform.problems import pointer_of
 from shared.platform.signature import BadSecret, new_private_key, new_secret, parse_private_key, parse_secret
-
-MOST_HEADERS: Final = 20
-_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
-_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1022}[\x21-\x7e])?")
-_SENDERS: Final = frozenset(
-    {
-        "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect",
-        "host", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade", "user-agent",
-    }
-)  # fmt: skip
+from shared.platform.webhook_headers import HeaderRefused, vet_headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +41,11 @@ def _named(refused: UrlRefused) -> Unfit:
 
 
 def own_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return a subscriber's own headers with lower-case names; raises Unfit (RFC 9110, section 5)."""
-    if len(headers) > MOST_HEADERS:
-        raise unfit("/headers", f"there are more than {MOST_HEADERS}")
-    for name, value in headers.items():
-        at = f"/headers/{name[:64].replace('~', '~0').replace('/', '~1')}"
-        if not _NAME.fullmatch(name):
-            raise unfit(at, "its name is not a token of at most 64 characters")
-        if name.lower() in _SENDERS or name.lower().startswith("webhook-"):
-            raise unfit(at, "it is set by the sender")
-        if not _VALUE.fullmatch(value):
-            raise unfit(at, "its value is not 1 to 1024 printable ASCII characters")
-    lower = {name.lower(): value for name, value in headers.items()}
-    if len(lower) != len(headers):
-        raise unfit("/headers", "a name stands twice")
-    return lower
+    """Return a subscriber's own headers with lower-case names; raises Unfit, which never repeats a value."""
+    try:
+        return dict(vet_headers(headers))
+    except HeaderRefused as refused:
+        raise unfit(pointer_of(("headers", refused.name[:64])), str(refused)) from None
 
 
 @dataclass(frozen=True, slots=True)

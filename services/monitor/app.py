@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import unquote
 
 from fastapi import Depends, FastAPI, Query, Request
 
@@ -77,10 +76,10 @@ def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: H
             return _flight(board, uri)
         return [wait_answer(wait) for wait in board.stuck(timedelta(seconds=stuck_s), stage)[:limit]]
 
-    @app.get(f"{STORIES}/{{story_id:path}}", dependencies=guarded)
+    @app.get(f"{STORIES}/{{story_id:id}}", dependencies=guarded)
     async def story(story_id: str) -> FlightAnswer:
         """One story's flight record: its hops with topic, partition, offset and time, and what it waits for."""
-        return _flight(board, unquote(story_id))  # as sent, decoded once: an id may hold %2F, %25 or ?
+        return _flight(board, story_id)
 
     @app.get("/v1/ops/dead", dependencies=guarded)
     async def dead(

@@ -104,6 +104,11 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
+def pointer_of(path: Sequence[int | str]) -> str:
+    """Return the JSON pointer (RFC 6901) of a path into a document."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
 def _pointer(place: Sequence[Any]) -> str:
     """FastAPI's place of an error as an RFC 6901 pointer into the body, or `?name` for a query parameter."""
     where, *rest = place or ("body",)
@@ -111,4 +116,4 @@ def _pointer(place: Sequence[Any]) -> str:
         return f"?{rest[0]}"
     if where == "header" and rest:
         return f"header {rest[0]}"
-    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in rest) if rest else ""
+    return pointer_of(rest)

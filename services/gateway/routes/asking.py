@@ -5,6 +5,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Path, Request, Response, Security
 from fastapi.security import HTTPBearer
 
+import shared.platform.raw_path  # noqa: F401 - routes are compiled when imported: `:id` must be known by then
 from services.gateway.context import Gateway
 from shared.domain.errors import NotAllowed
 from shared.domain.keys import Scope, require

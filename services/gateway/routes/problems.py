@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from services.gateway.refusals import Changed, Conflict, Gone, Later, NotFound, NotReady, Unfit
 from shared.domain.errors import IllegalMove, NotAllowed, Refusal, UnknownStory
 from shared.platform.logs import logger
+from shared.platform.problems import pointer_of
 from shared.platform.publishing import PublishError
 
 STATUS: Final[dict[type[Refusal], int]] = {
@@ -112,11 +113,6 @@ def _in_words(loc: Sequence[int | str], message: str) -> dict[str, str]:
             return {"pointer": "", "message": f"not JSON at character {path[0]}"}
         return {"pointer": pointer_of(path), "message": message}
     return {"parameter": ".".join(str(part) for part in path), "message": message}
-
-
-def pointer_of(path: Sequence[int | str]) -> str:
-    """Return the JSON pointer (RFC 6901) of a path into a document."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
