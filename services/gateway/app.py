@@ -1,7 +1,6 @@
 """The gateway's application: routes, layers around them, problems for every error."""
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -9,11 +8,13 @@ from services.gateway.answer_headers import AnswerHeaders
 from services.gateway.body_rules import BodyRules
 from services.gateway.context import Gateway
 from services.gateway.knock import Knock
+from services.gateway.problems import PROBLEMS
 from services.gateway.raw_path import with_uri
-from services.gateway.routes import deliveries, desk, endpoints, feeds, keys, problems, receipts, stories, subscriptions
+from services.gateway.routes import deliveries, desk, endpoints, feeds, keys, receipts, stories, subscriptions
 from services.gateway.timing import Timing
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
+from shared.platform.problems import answer_problems, describe_problems
 from shared.platform.raw_path import RawPath
 
 DESCRIPTION = """
@@ -33,36 +34,11 @@ def create_app(gateway: Gateway, health: Health, *, keys_known: Callable[[], boo
     for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, feeds):
         app.include_router(routes.router)
     mount_ops(app, health)
-    problems.install(app)
+    answer_problems(app, PROBLEMS)
     app.add_middleware(Timing)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=keys_known, public_site=public_site)
     app.add_middleware(BodyRules)
     app.add_middleware(RawPath, rewrite=with_uri)
     app.add_middleware(AnswerHeaders)  # added last, so that it is the first
-    _describe(app)
+    describe_problems(app)
     return app
-
-
-def _describe(app: FastAPI) -> None:
-    """Put the problem's shape into the OpenAPI document; FastAPI's own error shapes are never sent."""
-    made = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = made()
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = problems.Problem.model_json_schema()
-            for operations in document["paths"].values():
-                for operation in operations.values():
-                    _replace_own_error(operation["responses"])
-            for name in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(name, None)
-        assert app.openapi_schema is not None, "made above"
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-
-
-def _replace_own_error(answers: dict[str, Any]) -> None:
-    if "application/json" in answers.get("422", {}).get("content", {}):
-        answers["422"] = problems.responses(422)[422]

@@ -6,7 +6,7 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.routes.problems import problem
+from shared.platform.problems import Code, Problem
 
 MOST_BYTES: Final = 1024 * 1024
 _TOO_LARGE: Final = f"a body may have {MOST_BYTES} bytes here"
@@ -25,9 +25,9 @@ class BodyRules:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BYTES:
-            await problem(413, detail=_TOO_LARGE)(scope, receive, send)
+            await Problem(Code.TOO_LARGE, _TOO_LARGE).response()(scope, receive, send)
         elif (int(length) or "transfer-encoding" in headers) and not _is_json(headers.get("content-type", "")):
-            await problem(415, detail="send application/json")(scope, receive, send)
+            await Problem(Code.UNSUPPORTED_TYPE, "send application/json").response()(scope, receive, send)
         else:
             await self.app(scope, _Counted(receive), send)
 

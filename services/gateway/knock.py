@@ -1,13 +1,13 @@
 """Whose request is this? Every route needs a key, but for those named here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.gateway.routes.problems import problem
 from shared.domain.state import Principal
+from shared.platform.problems import PREFIX, Problem, unauthorized, unavailable
 
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/docs", "/openapi.json"})
 PUBLIC_SITE: Final = ("/feeds/", "/sections/", "/stories/")
@@ -37,18 +37,18 @@ class Knock:
         principal = self._who(key) if key else None
         scope.setdefault("state", {})["principal"] = principal
         if principal is None and not self._is_open(scope["path"]):
-            await self._refuse(key)(scope, receive, send)
+            await self._refusal(key).response()(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:
-        return path in OPEN or (self._public_site and (path == "/" or path.startswith(PUBLIC_SITE)))
+        open_to_all = path in OPEN or path.startswith(PREFIX)
+        return open_to_all or (self._public_site and (path == "/" or path.startswith(PUBLIC_SITE)))
 
-    def _refuse(self, key: str | None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    def _refusal(self, key: str | None) -> Problem:
         if key and not self._known():
-            return problem(503, detail="the keys are being read", headers={"retry-after": "1"})
-        detail = "this key is not known" if key else "send a key: Authorization: Bearer sl_…"
-        return problem(401, detail=detail, headers={"www-authenticate": "Bearer"})
+            return unavailable("the keys are being read", 1)
+        return unauthorized("this key is not known") if key else unauthorized()
 
 
 def bearer(authorization: str) -> str | None:

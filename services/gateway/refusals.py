@@ -1,4 +1,4 @@
-"""What may the gateway answer besides yes? Refusals of its own; `routes.problems` knows their status."""
+"""What may the gateway answer besides yes? Refusals of its own; `problems` knows their status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

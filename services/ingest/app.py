@@ -16,13 +16,20 @@ from services.ingest.handlers import Accepted, Asked, Door, MovedOn
 from services.ingest.parsed import Parsed, TooLarge, Unparsable
 from services.ingest.ports import Answers, Quarantine
 from services.ingest.reading import UnsupportedType
-from shared.domain.errors import NotAllowed, Undecodable
+from shared.domain.errors import Undecodable
 from shared.domain.keys import require
 from shared.domain.state import Principal
 from shared.domain.story import Kind
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
-from shared.platform.problems import Problem, answer_problems, unavailable
+from shared.platform.problems import (
+    Code,
+    Problem,
+    answer_problems,
+    invalid_parameter,
+    unauthorized,
+    unavailable,
+)
 from shared.platform.publishing import PublishError
 from shared.platform.raw_path import RawPath
 
@@ -73,7 +80,7 @@ def _routes(app: FastAPI, intake: Intake) -> None:
         principal = _principal(request, intake)
         body = await _body(request)
         if kind is not None and kind not in FILED_AS:
-            raise Problem(422, "kind", f"kind is one of {', '.join(FILED_AS)}", errors=[_query_error("kind")])
+            raise invalid_parameter("kind", f"one of {', '.join(FILED_AS)}")
         asked = Asked(
             urgency=urgency,
             embargo_until=_instant(embargo_until),
@@ -127,12 +134,12 @@ async def _answered(
     if asked.idempotency and (before := await intake.answers.first(source, asked.idempotency)):
         if before["body"] != digest:
             detail = "this Idempotency-Key was used for another body; take a new key for a new filing"
-            raise Problem(422, "idempotency-key", detail)
+            raise Problem(Code.KEY_REUSED, detail)
         return JSONResponse(before["answer"], 200)
     try:
         accepted: Accepted = await accept()
     except MovedOn as error:
-        raise Problem(412, "moved-on", str(error)) from None
+        raise Problem(Code.CHANGED, str(error)) from None
     except PublishError:
         raise unavailable("the log does not confirm at the moment; nothing was promised, send the same again") from None
     answer = accepted.body()
@@ -147,9 +154,9 @@ async def _parsed(intake: Intake, body: bytes, content_type: str, asked: Asked) 
         async with intake.parsing:
             return await asyncio.to_thread(reading.parse, body, content_type)
     except UnsupportedType as error:
-        raise Problem(415, "content-type", str(error)) from None
+        raise Problem(Code.UNSUPPORTED_TYPE, str(error)) from None
     except TooLarge as error:
-        raise Problem(413, "too-large", str(error)) from None
+        raise Problem(Code.TOO_LARGE, str(error)) from None
     except Unparsable as error:
         raise await _quarantined(intake, body, error) from None
 
@@ -163,16 +170,12 @@ async def _quarantined(intake: Intake, body: bytes, error: Unparsable) -> Proble
             await intake.quarantine.park_bytes(reference, body, Undecodable(str(error)), "parse")
         except PublishError:
             return unavailable("it cannot be read, and the quarantine does not confirm; send the same again")
-    return Problem(422, "unparsable", str(error)[:500], errors=errors, quarantine=reference if body else None)
+    return Problem(Code.UNPARSABLE, str(error)[:500], errors=errors, quarantine=reference if body else None)
 
 
 def _error(pointer: str | None, line: int | None, message: str) -> dict[str, Any]:
     place = {"pointer": pointer} if pointer is not None else {"line": line} if line is not None else {"pointer": ""}
     return {**place, "message": message}
-
-
-def _query_error(name: str) -> dict[str, Any]:
-    return {"pointer": f"?{name}", "message": "see detail"}
 
 
 def _principal(request: Request, intake: Intake) -> Principal:
@@ -182,11 +185,8 @@ def _principal(request: Request, intake: Intake) -> Principal:
     if principal is None and sent and not intake.known():
         raise unavailable("the keys are being read; send the same again")
     if principal is None:
-        raise Problem(401, "key", "send a key as Authorization: Bearer …", headers={"www-authenticate": "Bearer"})
-    try:
-        require(principal, "desk")
-    except NotAllowed as error:
-        raise Problem(403, "scope", str(error)) from None
+        raise unauthorized()
+    require(principal, "desk")
     return principal
 
 
@@ -194,12 +194,12 @@ async def _body(request: Request) -> bytes:
     """Read at most `MAX_BODY`; what claims or turns out to be more is 413 before it is all read."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MAX_BODY:
-        raise Problem(413, "too-large", f"the body is {declared} bytes; at most {MAX_BODY} are taken")
+        raise Problem(Code.TOO_LARGE, f"the body is {declared} bytes; at most {MAX_BODY} are taken")
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_BODY:
-            raise Problem(413, "too-large", f"the body is over {MAX_BODY} bytes, the most that is taken")
+            raise Problem(Code.TOO_LARGE, f"the body is over {MAX_BODY} bytes, the most that is taken")
     return bytes(body)
 
 
@@ -212,7 +212,7 @@ def _instant(text: str | None) -> datetime | None:
         at = None
     if at is None or at.tzinfo is None:
         message = "give an RFC 3339 time with its offset, like 2026-11-24T12:00:00Z"
-        raise Problem(422, "embargo", message, errors=[{"pointer": "?embargo_until", "message": message}])
+        raise invalid_parameter("embargo_until", message)
     return at
 
 
@@ -220,7 +220,7 @@ def _source(source: str | None, principal: Principal) -> str | None:
     """A key may file only as its own source, unless it is the desk's, which files for all."""
     if source is None or principal.source in {source, "desk"}:
         return source
-    raise Problem(403, "source", f"this key files as {principal.source}")
+    raise Problem(Code.FORBIDDEN, f"this key files as {principal.source}")
 
 
 def _story_id(text: str | None) -> str | None:
@@ -228,7 +228,7 @@ def _story_id(text: str | None) -> str | None:
         return None
     if not text or len(text) > 1024 or any(ord(each) < 33 or ord(each) == 127 for each in text):
         message = "a story_id is 1 to 1024 characters without spaces or control characters"
-        raise Problem(422, "story-id", message, errors=[{"pointer": "?story_id", "message": message}])
+        raise invalid_parameter("story_id", message)
     return text
 
 
@@ -237,5 +237,5 @@ def _version(if_match: str | None) -> int | None:
         return None
     number = if_match.strip().strip('"')
     if not number.isdigit():
-        raise Problem(422, "if-match", 'If-Match takes a version number in quotes: "3"')
+        raise invalid_parameter("If-Match", 'takes a version number in quotes: "3"')
     return int(number)

@@ -17,12 +17,11 @@ from services.monitor.board import Board
 from services.monitor.lag import LagRow
 from services.monitor.lag_watch import LagWatch
 from services.monitor.staleness import StalenessRow
-from shared.domain.errors import NotAllowed
 from shared.domain.keys import require
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
 from shared.platform.principals import PrincipalBook
-from shared.platform.problems import Problem, answer_problems, unavailable
+from shared.platform.problems import Code, Problem, answer_problems, unauthorized, unavailable
 from shared.platform.raw_path import RawPath
 
 STORIES = "/v1/ops/stories"
@@ -36,16 +35,8 @@ def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: H
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         principal = principals.who(key.strip()) if scheme.lower() == "bearer" else None
         if principal is None:
-            raise Problem(
-                401,
-                "unauthorized",
-                "Send a valid key: Authorization: Bearer <key>.",
-                headers={"www-authenticate": "Bearer"},
-            )
-        try:
-            require(principal, "operator")
-        except NotAllowed as refused:
-            raise Problem(403, "forbidden", str(refused)) from None
+            raise unauthorized()
+        require(principal, "operator")
 
     app = FastAPI(title="Slugline monitor", docs_url="/v1/ops/docs", redoc_url=None, openapi_url="/v1/ops/openapi.json")
     answer_problems(app)
@@ -100,6 +91,6 @@ def _flight(board: Board, story_id: str) -> FlightAnswer:
     found = board.flight(story_id)
     if found is None:
         raise Problem(
-            404, "unknown-story", f"Nothing of {story_id} has been seen since monitor's memory begins; is the id right?"
+            Code.NOT_FOUND, f"Nothing of {story_id} has been seen since monitor's memory begins; is the id right?"
         )
     return flight_answer(*found)

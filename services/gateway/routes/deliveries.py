@@ -12,11 +12,11 @@ from services.gateway.deliveries_view import DeliveryLog
 from services.gateway.refusals import NotFound, unfit_parameter
 from services.gateway.registry import owns
 from services.gateway.routes.asking import Ours, Subscriber, SubscriberReader, link_next
-from services.gateway.routes.problems import responses
 from services.gateway.routes.times import Time
 from shared.domain.events import DeliveryAttempted
 from shared.domain.item import WireTime
 from shared.domain.state import Principal
+from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 

@@ -11,12 +11,12 @@ from services.gateway.deliveries_view import DeliveryLog
 from services.gateway.desk_story import DeskStory, Waiting, desk_story, queue
 from services.gateway.refusals import NotReady, unfit
 from services.gateway.routes.asking import Desk, DeskReader, Editor, IdempotencyKey, Ours, StoryId
-from services.gateway.routes.problems import responses
 from services.gateway.routes.times import Time
 from shared.domain.errors import UnknownStory
 from shared.domain.item import WireTime
 from shared.domain.keys import has_scope, require
 from shared.domain.state import DecisionState, Principal, StoryText
+from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/desk", tags=["desk"])
 

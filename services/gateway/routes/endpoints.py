@@ -10,8 +10,8 @@ from services.gateway.context import Gateway
 from services.gateway.refusals import Later, NotFound
 from services.gateway.registry import Part
 from services.gateway.routes.asking import IfMatch, Ours, Subscriber, SubscriberReader, subscriber_of
-from services.gateway.routes.problems import responses
 from shared.domain.subscription import Endpoint, EndpointState
+from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"])
 

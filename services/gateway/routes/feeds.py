@@ -10,8 +10,8 @@ from services.gateway.feeds import atom, json_feed, rss
 from services.gateway.feeds.entries import Feed, entry_of
 from services.gateway.refusals import NotFound
 from services.gateway.routes.asking import Ours
-from services.gateway.routes.problems import responses
 from shared.domain.facts import slug
+from shared.platform.problems import responses
 
 router = APIRouter(prefix="/feeds", tags=["feeds"])
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.routes.asking import Operator, Ours
-from services.gateway.routes.problems import responses
 from shared.domain.keys import Scope
 from shared.domain.state import Principal
+from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from services.gateway.receipts import Receipt
 from services.gateway.routes.asking import DeskReader, Ours
-from services.gateway.routes.problems import responses
+from shared.platform.problems import responses
 
 router = APIRouter(tags=["desk"])
 

@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.refusals import Unfit
 from services.gateway.routes.asking import Anybody, Ours, StoryId, link_next
-from services.gateway.routes.problems import responses
 from services.gateway.routes.times import Time
 from services.gateway.stream.filter_query import filter_of
 from services.gateway.stream.ports import Problem
 from shared.domain.item import Item
 from shared.domain.subscription import Filter
+from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/stories", tags=["stories"])
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.context import Gateway
 from services.gateway.registry import Part
 from services.gateway.routes.asking import Anybody, IfMatch, Ours, Subscriber, SubscriberReader, subscriber_of
-from services.gateway.routes.problems import responses
 from shared.domain.item import WireTime
 from shared.domain.subscription import Filter, Ordering, Subscription
+from shared.platform.problems import responses
 
 router = APIRouter(tags=["subscriptions"])
 

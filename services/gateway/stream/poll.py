@@ -104,9 +104,8 @@ def _fields(block: str) -> list[tuple[str, str]]:
 
 
 def _problem(problem: Problem) -> Response:
-    told = {"type": problem.type, "title": problem.title, "status": problem.status, "detail": problem.detail}
     return JSONResponse(
-        told | dict(problem.more),
+        problem.body(),
         problem.status,
         media_type="application/problem+json",
         headers=NO_STORE | dict(problem.headers),

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Protocol
 from services.gateway.stream.positions import Position
 from shared.domain.story import Lane
 from shared.domain.subscription import Filter
+from shared.platform.problems import code_of
 from shared.platform.reading import Since, TopicPartition
 from shared.platform.records import Record
 
@@ -48,9 +49,13 @@ class Problem:
     status: int
     title: str
     detail: str = ""
-    type: str = "about:blank"
     headers: tuple[tuple[str, str], ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    def body(self) -> dict[str, Any]:
+        """The members of the problem object."""
+        told = {"type": code_of(self.status).type, "title": self.title, "status": self.status, "detail": self.detail}
+        return told | dict(self.more)
 
 
 Authorize = Callable[[HeaderView], Grant | Problem]

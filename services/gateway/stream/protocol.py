@@ -210,8 +210,7 @@ def _problem_app(problem: Problem) -> ASGIApp:
 
 
 def _body(problem: Problem) -> bytes:
-    told = {"type": problem.type, "title": problem.title, "status": problem.status, "detail": problem.detail}
-    return json.dumps(told | dict(problem.more)).encode()
+    return json.dumps(problem.body()).encode()
 
 
 def _headers(problem: Problem, body: bytes) -> Sequence[tuple[bytes, bytes]]:

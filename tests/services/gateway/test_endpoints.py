@@ -318,7 +318,7 @@ async def test_a_replay_of_ones_own_comes_later(hooks: World) -> None:
     """501 says that the interface knows it and this version does not."""
     made = await register(hooks)
     answer = await call(hooks, "POST", f"/v1/endpoints/{made['endpoint_id']}/replays", {})
-    assert (answer.status_code, answer.json()["title"]) == (501, "Not Implemented")
+    assert (answer.status_code, answer.json()["title"]) == (501, "Not Offered Yet")
 
 
 @pytest.mark.parametrize("part", ["endpoint", "secret", "subscription"])

@@ -251,7 +251,7 @@ async def test_a_bad_parameter_is_named(bench: IngestBench, params: dict[str, st
     async with bench.client() as client:
         answer = await client.post(STORIES, json=NINJS, params=params)
     assert answer.status_code == 422
-    assert next(iter(params)) in answer.json()["errors"][0]["pointer"]
+    assert next(iter(params)) in answer.json()["errors"][0]["parameter"]
 
 
 async def test_a_door_that_is_still_reading_the_keys_asks_for_patience(bench: IngestBench) -> None:
