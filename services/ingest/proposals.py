@@ -33,7 +33,7 @@ class Proposals:
         version = state.versions.get(state.newest)
         if version is None or version.content_hash != content_hash or version.stage is Stage.REJECTED:
             return None
-        return version.event_id, version.version
+        return version.filed_as or version.event_id, version.version
 
     def state(self, story_id: str) -> StoryState | None:
         return self._desk.of(story_id)

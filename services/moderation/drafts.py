@@ -49,7 +49,14 @@ def draft_correction(event: StoryEnriched, base: VersionState | None, text: Stor
 def _judged(event: StoryEnriched, filed: Enriched, text: StoryText) -> Draft:
     judgement = judge(filed)
     labels = tuple(dict.fromkeys((*text.labels, *filed.labels, *judgement.labels)))
-    filing = Filing(event.event_id, event.version or 0, filed, judgement.ruling, stage_times=text.stage_times)
+    filing = Filing(
+        event.event_id,
+        event.version or 0,
+        filed,
+        judgement.ruling,
+        stage_times=text.stage_times,
+        filed_as=event.cause,
+    )
     return Draft(filing, text.model_copy(update={"labels": labels}))
 
 

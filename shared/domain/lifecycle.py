@@ -51,6 +51,7 @@ class Filing:
     """A filing as the desk sees it. `content_hash` of a correction is that of the merge.
 
     `stage_times` are those of its own way so far: a repeat goes out with them, not with the first filing's.
+    `filed_as` is the event_id its 202 named (that of enrichment's event is derived from it).
     """
 
     event_id: str
@@ -60,6 +61,7 @@ class Filing:
     text: TextRef | None = None
     refused: str | None = None
     stage_times: Mapping[str, int] = field(default_factory=dict)
+    filed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ def _version_of(given: Filing, number: int, embargo: datetime | None, now: datet
         kind=filed.kind,
         content_hash=filed.content_hash,
         event_id=given.event_id,
+        filed_as=given.filed_as,
         source=filed.source,
         urgency=filed.urgency,
         lane=filed.lane,

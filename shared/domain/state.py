@@ -71,6 +71,7 @@ class VersionState(_State):
     kind: Kind
     content_hash: str
     event_id: str
+    filed_as: str | None = None
     source: str
     urgency: int
     lane: Lane

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.ingest.app import MAX_BODY
-from shared.domain.events import Enriched
+from shared.domain.events import Enriched, derived_id
 from shared.domain.facts import Facts
 from shared.domain.lifecycle import Filing, Ruling, decide
 from shared.domain.state import Applied, Outcome, StoryState
@@ -34,7 +34,9 @@ def released(story: dict[str, Any], event_id: str = "e1", version: int = 1) -> S
         filed_by="Dana",
         facts=Facts(),
     )
-    return decide(StoryState(story_id=str(story["uri"])), Filing(event_id, version, filed, Ruling()), NOON)
+    enriched = derived_id("enrich", event_id)  # the desk enters the id of enrichment's event
+    filing = Filing(enriched, version, filed, Ruling(), filed_as=event_id)
+    return decide(StoryState(story_id=str(story["uri"])), filing, NOON)
 
 
 async def test_a_story_is_accepted_once_the_broker_has_it(bench: IngestBench) -> None:
