@@ -1,21 +1,31 @@
 """The gateway's application: routes, layers around them, problems for every error."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from services.gateway.answer_headers import AnswerHeaders
 from services.gateway.body_rules import BodyRules
 from services.gateway.context import Gateway
+from services.gateway.described import OPERATIONS, PAGE, name_scopes
 from services.gateway.knock import Knock
 from services.gateway.problems import PROBLEMS
 from services.gateway.raw_path import with_uri
 from services.gateway.routes import deliveries, desk, endpoints, feeds, keys, receipts, stories, subscriptions
+from services.gateway.stream.poll import PATH as POLL_PATH
 from services.gateway.timing import Timing
+from shared.platform.api_page import serve_api_page
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
 from shared.platform.problems import answer_problems, describe_problems
 from shared.platform.raw_path import RawPath
+
+ROUTERS = tuple(
+    routes.router for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, feeds)
+)
+Poll = Callable[[Request], Awaitable[Response]]
 
 DESCRIPTION = """
 An open newswire. Every route needs a key (`Authorization: Bearer sl_…`) but for health, metrics, these documents
@@ -24,21 +34,27 @@ a story is read, `?uri=` may stand in place of the id's segment. The stream is `
 """
 
 
-def create_app(gateway: Gateway, health: Health, *, keys_known: Callable[[], bool], public_site: bool) -> FastAPI:
-    """Return the application over what `main` put together; it opens nothing itself."""
+def create_app(
+    gateway: Gateway, health: Health, *, keys_known: Callable[[], bool], public_site: bool, poll: Poll | None = None
+) -> FastAPI:
+    """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll."""
     app = FastAPI(
-        title="Slugline", version="1", description=DESCRIPTION, redoc_url=None, redirect_slashes=False,
+        title="Slugline", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, redirect_slashes=False,
         separate_input_output_schemas=False,
     )  # fmt: skip
     app.state.gateway = gateway
-    for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, feeds):
-        app.include_router(routes.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    if poll is not None:
+        app.router.routes.append(Route(POLL_PATH, poll, methods=["GET"], include_in_schema=False))
     mount_ops(app, health)
+    serve_api_page(app, PAGE)
     answer_problems(app, PROBLEMS)
     app.add_middleware(Timing)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=keys_known, public_site=public_site)
     app.add_middleware(BodyRules)
     app.add_middleware(RawPath, rewrite=with_uri)
     app.add_middleware(AnswerHeaders)  # added last, so that it is the first
-    describe_problems(app)
+    describe_problems(app, OPERATIONS)
+    name_scopes(app, ROUTERS)
     return app

@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.domain.state import Principal
 from shared.platform.problems import PREFIX, Problem, unauthorized, unavailable
 
-OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/docs", "/openapi.json"})
+OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/docs", "/docs.css", "/openapi.json", "/v1/poll"})
+"""Poll judges its callers as the stream does: by key or by ticket."""
 PUBLIC_SITE: Final = ("/feeds/", "/sections/", "/stories/")
 """Pages and feeds that WIRE_PUBLIC_SITE=1 opens to everybody, beside the start page."""
 

@@ -20,12 +20,14 @@ from shared.domain.errors import Undecodable
 from shared.domain.keys import require
 from shared.domain.state import Principal
 from shared.domain.story import Kind
+from shared.platform.api_page import ApiPage, serve_api_page
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
 from shared.platform.problems import (
     Code,
     Problem,
     answer_problems,
+    describe_problems,
     invalid_parameter,
     unauthorized,
     unavailable,
@@ -55,11 +57,13 @@ class Intake:
 def create_app(intake: Intake, health: Health) -> FastAPI:
     """Return the application; its routes answer problem+json for every refusal."""
     app = FastAPI(
-        title="Slugline intake", version="1", openapi_url="/v1/intake/openapi.json", docs_url="/v1/intake/docs"
+        title="Slugline intake", version="1", openapi_url="/v1/intake/openapi.json", docs_url=None, redoc_url=None
     )
     app.add_middleware(RawPath)
     answer_problems(app)
+    describe_problems(app)
     _routes(app, intake)
+    serve_api_page(app, ApiPage("/v1/intake/docs", scope="desk"))
     mount_ops(app, health)
     return app
 

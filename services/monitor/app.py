@@ -18,10 +18,11 @@ from services.monitor.lag import LagRow
 from services.monitor.lag_watch import LagWatch
 from services.monitor.staleness import StalenessRow
 from shared.domain.keys import require
+from shared.platform.api_page import ApiPage, serve_api_page
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
 from shared.platform.principals import PrincipalBook
-from shared.platform.problems import Code, Problem, answer_problems, unauthorized, unavailable
+from shared.platform.problems import Code, Problem, answer_problems, describe_problems, unauthorized, unavailable
 from shared.platform.raw_path import RawPath
 
 STORIES = "/v1/ops/stories"
@@ -38,8 +39,10 @@ def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: H
             raise unauthorized()
         require(principal, "operator")
 
-    app = FastAPI(title="Slugline monitor", docs_url="/v1/ops/docs", redoc_url=None, openapi_url="/v1/ops/openapi.json")
+    app = FastAPI(title="Slugline monitor", docs_url=None, redoc_url=None, openapi_url="/v1/ops/openapi.json")
     answer_problems(app)
+    describe_problems(app)
+    serve_api_page(app, ApiPage("/v1/ops/docs", scope="operator"))
     guarded = [Depends(operator)]
 
     @app.get("/v1/ops/lag", dependencies=guarded)

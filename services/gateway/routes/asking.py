@@ -22,12 +22,12 @@ class Needs:
     """A dependency: the caller, who must have one of these scopes; none named means any key."""
 
     def __init__(self, *scopes: Scope) -> None:
-        self._scopes = scopes
+        self.scopes = scopes
 
     def __call__(self, request: Request, _: Annotated[object, Security(_KEY)]) -> Principal:
         principal = cast("Principal", request.state.principal)
-        if self._scopes:
-            require(principal, *self._scopes)
+        if self.scopes:
+            require(principal, *self.scopes)
         return principal
 
 

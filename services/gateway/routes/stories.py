@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/stories", tags=["stories"])
 
 OTHERS = frozenset({"since", "limit", "cursor", "uri"})
 _LISTS = ("sections", "subjects", "places", "sources", "languages", "lanes", "keywords")
-_FILTER: list[dict[str, Any]] = [
+FILTER_PARAMETERS: list[dict[str, Any]] = [
     {
         "name": name,
         "in": "query",
@@ -55,7 +55,7 @@ class Diff(BaseModel):
     )
 
 
-@router.get("", responses=responses(422, 503), openapi_extra={"parameters": _FILTER})
+@router.get("", responses=responses(422, 503), openapi_extra={"parameters": FILTER_PARAMETERS})
 async def stories(
     request: Request,
     answer: Response,
