@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 
 from services.gateway.adapters.kafka_reads import KafkaEnds, KafkaTexts, ReleasedLog, epoch
 from services.gateway.adapters.names import SystemNames
@@ -33,6 +34,7 @@ from services.gateway.stream.history import KafkaHistory
 from services.gateway.stream.hub import CHECK as STREAM_CHECK
 from services.gateway.stream.hub import Logs, StreamHub
 from services.gateway.stream.options import StreamOptions
+from services.gateway.stream.poll import poll_endpoint
 from services.gateway.stream.positions import Position, id_of
 from services.gateway.stream.protocol import stream_protocol
 from services.gateway.stream_access import StreamAccess
@@ -47,7 +49,7 @@ from shared.platform.consuming import Source, consume
 from shared.platform.egress import EgressPolicy, parse_allow
 from shared.platform.health import Health
 from shared.platform.http import serve
-from shared.platform.jobs import Job, run
+from shared.platform.jobs import GRACE_SECONDS, Job, run
 from shared.platform.parking import DeadLetters
 from shared.platform.principals import PrincipalBook
 from shared.platform.publishing import Publisher
@@ -58,12 +60,14 @@ from shared.platform.topics import Topic, spec
 
 VIEWS_GROUP = "views"
 AT_MOST = 64
+AFTER_DRAIN_S = 5.0
+"""Seconds a stopping gateway has beyond `drain_s` before it is ended."""
 
 
 async def main(settings: GatewaySettings) -> None:
     """Run the gateway until a signal stops it. Raises JobError when a job fails: start the process again."""
     async with AsyncExitStack() as opened:
-        await run(await jobs(settings, opened))
+        await run(await jobs(settings, opened), grace=max(GRACE_SECONDS, settings.drain_s + AFTER_DRAIN_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,18 @@ async def jobs(
     gateway, registered = _put_together(settings, outside)
     access = StreamAccess(gateway.keys.book.who, known.is_set, gateway.registry, gateway.tickets)
     hub = await _hub(settings, opened, gateway.desk, access, outside.life, health)
-    app = create_app(gateway, health, keys_known=known.is_set, public_site=settings.public_site)
-    serving = partial(serve, app, settings.bind, settings.gateway_port, http=stream_protocol(hub), listening=listening)
+    app = create_app(
+        gateway, health, keys_known=known.is_set, public_site=settings.public_site, poll=poll_endpoint(hub)
+    )
+    serving = partial(
+        serve,
+        app,
+        settings.bind,
+        settings.gateway_port,
+        http=stream_protocol(hub),
+        drain=ceil(settings.drain_s) + 2,  # the stream's clients leave first, then requests in hand are cut
+        listening=listening,
+    )
     held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries, known.set)
     return {
         **jobs_of(settings.kafka, health, held),

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
@@ -83,6 +84,15 @@ async def _status(http: httpx2.AsyncClient, path: str, status: int) -> httpx2.Re
     return answer if answer.status_code == status else None
 
 
+async def _polled(http: httpx2.AsyncClient, count: int) -> list[dict[str, Any]] | None:
+    """So many stories from the beginning, asked for with a ticket; None while there are fewer."""
+    ticket = (await http.post("/v1/stream-tickets", headers=BY_OPERATOR)).json()["ticket"]
+    answer = await http.get("/v1/poll", params={"cursor": "earliest", "ticket": ticket})
+    assert (await http.get("/v1/poll", params={"ticket": ticket})).status_code == 401, "a ticket is good once"
+    told: list[dict[str, Any]] = [event for event in answer.json()["events"] if event["event"] == "story"]
+    return told if len(told) == count else None
+
+
 async def release(publisher: Publisher, of: Item) -> None:
     """Moderation puts a release on the wire."""
     event: StoryReleased = released(of)
@@ -113,6 +123,8 @@ async def test_a_release_is_read_and_comes_back_whole_when_redis_is_emptied(
         before = (await http.get("/v1/stories", headers=BY_OPERATOR)).json()
         assert [one["story_id"] for one in before["items"]] == [URN, URL]
         assert "Bridge closes" in (await http.get("/feeds/latest.atom")).text
+        polled = await wait_until(partial(_polled, http, 3), 10)
+        assert [event["data"]["story_id"] for event in polled or []] == [URN, URN, URL]
 
         await _empty(kafka, redis_url)
         statuses: set[int] = set()
