@@ -9,6 +9,8 @@ from services.distribution.outcome import Timing
 from shared.domain.events import Attempted, DeliveryAttempted, derived_id, epoch_us
 
 TERMINAL = frozenset({"delivered", "superseded", "killed", "expired", "filtered", "failed"})
+GIVEN_UP = "expired"
+"""The one end after which another try may be asked for: the schedule gave up, no rule said no."""
 REMEMBERED = 200_000
 
 
@@ -20,14 +22,14 @@ class Tried:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
-        self._last: OrderedDict[str, tuple[int, bool, int]] = OrderedDict()
+        self._last: OrderedDict[str, tuple[int, str, int]] = OrderedDict()
         self._owed: dict[tuple[str, str], set[int]] = {}
         self._has: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def is_done(self, delivery_id: str, attempts: int) -> bool:
-        """Tell whether a record that asks for try `attempts` + 1 has been dealt with."""
-        n, ended, _ = self._last.get(delivery_id, (-1, False, 0))
-        return ended or n > attempts
+        """Tell whether a record that asks for try `attempts` + 1 is dealt with; after `GIVEN_UP` one more is not."""
+        n, state, _ = self._last.get(delivery_id, (-1, "", 0))
+        return n > attempts or (state in TERMINAL and state != GIVEN_UP)
 
     def owe(self, delivery: Delivery) -> None:
         """A delivery was read and is not answered yet."""
@@ -47,7 +49,7 @@ class Tried:
         """Remember one row; rows of a delivery come in order."""
         row = event.data
         ended = row.state in TERMINAL
-        self._last[row.delivery_id] = (row.n, ended, shard)
+        self._last[row.delivery_id] = (row.n, row.state, shard)
         self._last.move_to_end(row.delivery_id)
         if len(self._last) > self._remembered:
             self._last.popitem(last=False)

@@ -1,20 +1,24 @@
 """How is a delivery tried again because a person asks?"""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.gateway.deliveries_view import DeliveryLog
 from services.gateway.ports import Publishing
-from services.gateway.refusals import Conflict, Later
+from services.gateway.refusals import Conflict
 from services.gateway.stories import Stories
 from shared.domain.events import DeliveryRetry, Retry, derived_id, encode_event
 from shared.platform.clock import Clock
 from shared.platform.envelopes import headers_for
 from shared.platform.topics import Topic, partition_of
 
+TRIED_AGAIN: Final = frozenset({"retrying", "expired"})
+"""States of the log's rows; `failed` (shown as expired) is not among them: its endpoint was gone or disabled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Brings a waiting delivery forward.
+    """Brings a waiting delivery forward, and tries once more what the schedule gave up.
 
     A second retry record of the same try is put in, due now: the deliverer takes whichever comes first, and the
     other one finds that its try was made (`webhook-id` and number are the same). The gate is asked as for any.
@@ -26,11 +30,9 @@ class Retries:
     shards: int
 
     async def now(self, log: DeliveryLog) -> None:
-        """Raises Conflict when there is nothing to try, Later for what was given up, NotReady, PublishError."""
-        if log.state == "expired":
-            raise Later("trying again what was given up comes with a later version")
-        if log.state != "retrying" or log.newest.data.kind == "test":
-            raise Conflict(f"this delivery is {log.state}; only one that waits can be tried now")
+        """Raises Conflict when there is nothing to try, NotReady, PublishError."""
+        if log.newest.data.kind == "test" or log.newest.data.state not in TRIED_AGAIN:
+            raise Conflict(f"this delivery is {log.state}; only one that waits or was given up can be tried now")
         released = await self.stories.released(log.newest.story_id, log.newest.release_no or 0)
         if released is None:
             raise Conflict("a newer release has taken this one's place; it is not sent again")

@@ -91,9 +91,9 @@ async def delivery(delivery_id: str, by: SubscriberReader, ours: Ours) -> Delive
     return _shown(_own(ours, by, delivery_id))
 
 
-@router.post("/{delivery_id}/retry", status_code=202, responses=responses(404, 409, 501, 503))
+@router.post("/{delivery_id}/retry", status_code=202, responses=responses(404, 409, 503))
 async def retry(delivery_id: str, by: Subscriber, ours: Ours) -> Delivery:
-    """Try once more now, under the same id, instead of when it is due."""
+    """Try once more now, under the same id: instead of when it is due, or after it was given up."""
     log = _own(ours, by, delivery_id)
     await ours.retries.now(log)
     return _shown(log)

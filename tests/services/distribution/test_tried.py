@@ -1,5 +1,6 @@
 """What an owner remembers of deliveries, and how little of it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,3 +27,19 @@ def test_memory_is_bounded_by_what_is_remembered(stories: list[int]) -> None:
     for one in sent:
         tried.take(row_of(one, "sub_1", "delivered", "200", NOON, n=1), 0)
     assert len({one.story_id for one in sent if tried.has(one)}) == min(5, len(set(stories)))
+
+
+def test_one_more_try_may_be_asked_for_after_the_schedule_gave_up() -> None:
+    """The try after the last; records of the tries before it are still dealt with."""
+    tried, given_up = Tried(), delivery()
+    tried.take(row_of(given_up, "sub_1", "expired", "500", NOON, n=7), 0)
+    assert not tried.is_done(given_up.delivery_id, 7)
+    assert tried.is_done(given_up.delivery_id, 6)
+
+
+@pytest.mark.parametrize("state", ["delivered", "superseded", "killed", "filtered", "failed"])
+def test_every_other_end_is_one(state: str) -> None:
+    """What was delivered, or what a rule ended, is not tried again whoever asks."""
+    tried, over = Tried(), delivery()
+    tried.take(row_of(over, "sub_1", state, "", NOON, n=7), 0)
+    assert tried.is_done(over.delivery_id, 7)

@@ -161,7 +161,7 @@ async def test_a_retry_brings_a_waiting_delivery_forward(sent: World) -> None:
     assert (event.data.item, event.data.due_at) == (document(1).item, sent.clock.now())
 
 
-@pytest.mark.parametrize("state", ["delivered", "superseded", "killed"])
+@pytest.mark.parametrize("state", ["delivered", "superseded", "killed", "failed"])
 async def test_what_is_over_is_not_tried_again(sent: World, state: str) -> None:
     """409, and no record."""
     sent.views.put(document(1))
@@ -170,10 +170,15 @@ async def test_what_is_over_is_not_tried_again(sent: World, state: str) -> None:
     assert sent.topics.on(Topic.RETRY_10S) == []
 
 
-async def test_what_was_given_up_comes_later(sent: World) -> None:
-    """501 until the deliverer takes it up again."""
-    tell(sent, attempt(state="expired"))
-    assert (await retry(sent, "dlv_1")).status_code == 501
+async def test_what_was_given_up_is_tried_once_more(sent: World) -> None:
+    """With the number of tries made, so that the deliverer knows it for the next."""
+    sent.views.put(document(1))
+    tell(sent, attempt(state="retrying"), attempt(n=2, minute=1, state="expired"))
+    assert (await retry(sent, "dlv_1")).status_code == 202
+    [written] = sent.topics.on(Topic.RETRY_10S)
+    event = parse_event(written.value)
+    assert isinstance(event, DeliveryRetry)
+    assert (event.data.delivery_id, event.data.attempts) == ("dlv_1", 2)
 
 
 @pytest.mark.parametrize("how", ["killed", "withheld", "newer"])
