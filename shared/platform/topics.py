@@ -115,12 +115,10 @@ FEW = Partitions(1, 3)
 SOME = Partitions(3, 12)
 MANY = Partitions(6, 24)
 
-EVERYONE = ("ingest", "enrich", "moderation", "distribution", "gateway", "monitor")
 
-
-def _desk(topic: Topic, key: str, writers: tuple[str, ...]) -> TopicSpec:
+def _desk(topic: Topic, key: str, writers: tuple[str, ...], readers: tuple[str, ...]) -> TopicSpec:
     """A topic the owner of story states takes from; its append time is the clock of embargoes."""
-    return TopicSpec(topic, key, MANY, delete(30), writers, ("moderation", "monitor"), log_append_time=True)
+    return TopicSpec(topic, key, MANY, delete(30), writers, readers, log_append_time=True)
 
 
 def _delivery(topic: Topic, days: int, writers: tuple[str, ...], readers: tuple[str, ...]) -> TopicSpec:
@@ -135,51 +133,55 @@ def _compact(
     return TopicSpec(topic, key, partitions, COMPACT, writers, readers)
 
 
-def _dead(topic: Topic, service: str, limit: int = 3 * MIB) -> TopicSpec:
+def _dead(topic: Topic, service: str, limit: int = 3 * MIB, readers: tuple[str, ...] = ("monitor",)) -> TopicSpec:
     """A service's dead letters: room for the largest record it reads and for the facts beside it."""
-    return TopicSpec(topic, "key of the parked record", FEW, delete(30), (service,), ("monitor",), limit)
+    return TopicSpec(topic, "key of the parked record", FEW, delete(30), (service,), readers, limit)
 
 
-_RETRIES = (Topic.RETRY_10S, Topic.RETRY_1M, Topic.RETRY_10M, Topic.RETRY_1H, Topic.RETRY_6H)
+_LATER_TIERS = (Topic.RETRY_1M, Topic.RETRY_10M, Topic.RETRY_1H, Topic.RETRY_6H)
 
 TOPICS: tuple[TopicSpec, ...] = (
-    TopicSpec(Topic.RECEIVED, "story_id", MANY, delete(7), ("ingest",), ("enrich", "monitor")),
-    TopicSpec(Topic.RECEIVED_FLASH, "story_id", MANY, delete(7), ("ingest",), ("enrich", "monitor")),
-    _desk(Topic.INBOX, "story_id", ("enrich", "gateway")),
-    _desk(Topic.INBOX_FLASH, "story_id", ("enrich", "gateway", "ingest")),  # ingest: a source's own cancel
-    _desk(Topic.LIFTS, "story_id", ("moderation",)),
-    TopicSpec(
-        Topic.RELEASED, "story_id", ONE, delete(30), ("moderation",), ("distribution", "gateway", "monitor", "enrich")
+    TopicSpec(Topic.RECEIVED, "story_id", MANY, delete(7), ("ingest",), ("enrich", "gateway", "monitor")),
+    TopicSpec(Topic.RECEIVED_FLASH, "story_id", MANY, delete(7), ("ingest",), ("enrich", "gateway", "monitor")),
+    _desk(Topic.INBOX, "story_id", ("enrich",), ("moderation", "gateway", "monitor")),
+    _desk(
+        Topic.INBOX_FLASH,
+        "story_id",
+        ("enrich", "gateway", "ingest"),  # gateway: every decision; ingest: a source's own cancel
+        ("moderation", "gateway", "monitor"),
     ),
+    _desk(Topic.LIFTS, "story_id", ("moderation",), ("moderation", "monitor")),
+    TopicSpec(Topic.RELEASED, "story_id", ONE, delete(30), ("moderation",), ("distribution", "gateway", "monitor")),
     TopicSpec(
         Topic.RELEASED_FLASH,
         "story_id",
         ONE,
         delete(30),
         ("moderation",),
-        ("distribution", "gateway", "monitor", "enrich"),
+        ("distribution", "gateway", "monitor"),
     ),
     _compact(Topic.TEXT, "story_id, version", ("moderation",), ("moderation", "gateway")),
     _compact(Topic.STATE, "story_id", ("moderation",), ("moderation", "distribution", "gateway", "monitor", "ingest")),
-    _compact(Topic.KILLED, "story_id", ("moderation",), ("moderation", "distribution", "gateway", "monitor")),
-    _compact(Topic.CURRENT, "story_id", ("moderation",), ("gateway", "enrich")),
-    _compact(Topic.RECIPIENTS, "story_id, shard", ("distribution",), ("distribution", "gateway")),
+    _compact(Topic.KILLED, "story_id", ("moderation",), ("moderation", "distribution", "gateway")),
+    _compact(Topic.CURRENT, "story_id", ("moderation",), ("gateway", "enrich", "distribution")),
+    _compact(Topic.RECIPIENTS, "story_id, shard", ("distribution",), ("distribution",)),
     _compact(Topic.SUBSCRIPTION_STATE, "entity id, part", ("gateway", "distribution"), ("distribution", "gateway")),
     _compact(Topic.SOURCE_STATE, "source id, part", ("gateway",), ("ingest", "moderation", "gateway")),
     _compact(Topic.PRINCIPAL_STATE, "principal id, part", ("gateway",), ("ingest", "gateway", "monitor")),
-    _delivery(Topic.DUE, 7, ("distribution", "gateway"), ("distribution", "monitor")),
-    _delivery(Topic.DUE_FLASH, 7, ("distribution", "gateway"), ("distribution", "monitor")),
-    *(_delivery(topic, 7, ("distribution",), ("distribution", "monitor")) for topic in _RETRIES),
+    _delivery(Topic.DUE, 7, ("distribution",), ("distribution", "monitor")),
+    _delivery(Topic.DUE_FLASH, 7, ("distribution", "gateway"), ("distribution", "monitor")),  # gateway: tests
+    _delivery(Topic.RETRY_10S, 7, ("distribution", "gateway"), ("distribution", "monitor")),  # gateway: tries asked for
+    *(_delivery(topic, 7, ("distribution",), ("distribution", "monitor")) for topic in _LATER_TIERS),
     _delivery(Topic.ATTEMPTS, 30, ("distribution",), ("distribution", "gateway", "monitor")),
     _compact(Topic.ENDPOINT_HEALTH, "endpoint id", ("distribution",), ("distribution", "gateway", "monitor")),
     _compact(Topic.COMMENT_STATE, "story_id, comment_id", ("gateway",), ("gateway",), SOME),
     _compact(Topic.READER_COUNTS, "story_id, gateway instance", ("gateway",), ("gateway",), SOME),
     _dead(Topic.DEAD_INGEST, "ingest", 12 * MIB),
-    _dead(Topic.DEAD_ENRICH, "enrich"),
-    _dead(Topic.DEAD_MODERATION, "moderation"),
+    _dead(Topic.DEAD_ENRICH, "enrich", readers=("gateway", "monitor")),
+    _dead(Topic.DEAD_MODERATION, "moderation", readers=("gateway", "monitor")),
     _dead(Topic.DEAD_DISTRIBUTION, "distribution"),
     _dead(Topic.DEAD_GATEWAY, "gateway"),
-    TopicSpec(Topic.AUDIT, "actor or story_id", FEW, delete(400), EVERYONE, ("gateway", "monitor")),
+    TopicSpec(Topic.AUDIT, "actor or story_id", FEW, delete(400), ("gateway",), ("gateway", "monitor")),
 )
 
 _BY_TOPIC = {row.topic: row for row in TOPICS}
