@@ -22,7 +22,7 @@ from shared.domain.events import (
     epoch_us,
 )
 from shared.domain.item import rfc3339
-from shared.domain.state import Principal
+from shared.domain.state import Principal, VersionState
 from shared.domain.story import DERIVED_ROLE, Kind, Lane, content_hash, is_embargoed
 from shared.platform.clock import Clock
 from shared.platform.envelopes import headers_for
@@ -103,7 +103,7 @@ class Door:
         digest = content_hash(story)
         kind = asked.kind or self.proposals.kind_of(story_id)
         if kind is not Kind.REPEAT and (known := self.proposals.duplicate_of(story_id, digest)):
-            return self._duplicate(known, story_id, asked, parsed, source)
+            return self._duplicate(known, story_id)
         version, assigned = self._version(parsed, asked, story_id)
         filed = self._filed(parsed, asked, principal, source, story, digest, kind, assigned)
         event_id = _event_id(source, asked, story_id, parsed.provider_version, kind, digest)
@@ -232,12 +232,11 @@ class Door:
             Topic.INBOX_FLASH, story_id, encode_event(event), headers_for(event), deadline=self.within
         )
 
-    def _duplicate(self, known: tuple[str, int], story_id: str, asked: Asked, parsed: Parsed, source: str) -> Accepted:
-        event_id, version = known
-        urgency = asked.urgency or parsed.urgency or ROUTINE_URGENCY
-        lane = Lane.FLASH if urgency <= 2 else Lane.ROUTINE
-        kind = self.proposals.kind_of(story_id)
-        return Accepted(event_id, story_id, version, True, kind, lane, self.clock.now(), duplicate=True)
+    def _duplicate(self, known: VersionState, story_id: str) -> Accepted:
+        """Answer as the first filing of this text was answered."""
+        event_id = known.filed_as or known.event_id
+        now = self.clock.now()
+        return Accepted(event_id, story_id, known.version, known.assigned, known.kind, known.lane, now, duplicate=True)
 
 
 def _own_bodies(story: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from services.ingest.ports import Desk
-from shared.domain.state import Stage, StoryState
+from shared.domain.state import Stage, StoryState, VersionState
 from shared.domain.story import Kind
 
 REMEMBERED = 20_000
@@ -25,15 +25,15 @@ class Proposals:
         """`publish` for a new story, `update` after."""
         return Kind.UPDATE if self.newest(story_id) else Kind.PUBLISH
 
-    def duplicate_of(self, story_id: str, content_hash: str) -> tuple[str, int] | None:
-        """Return (event_id, version) when the newest version has just this content."""
+    def duplicate_of(self, story_id: str, content_hash: str) -> VersionState | None:
+        """Return the newest version when it has just this content."""
         state = self._desk.of(story_id)
         if state is None or state.newest < self.newest(story_id):
             return None
         version = state.versions.get(state.newest)
         if version is None or version.content_hash != content_hash or version.stage is Stage.REJECTED:
             return None
-        return version.filed_as or version.event_id, version.version
+        return version
 
     def state(self, story_id: str) -> StoryState | None:
         return self._desk.of(story_id)

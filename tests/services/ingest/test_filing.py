@@ -107,6 +107,7 @@ async def test_an_identical_story_is_a_duplicate(bench: IngestBench) -> None:
     assert answer.status_code == 200
     assert answer.json()["duplicate"] is True
     assert answer.json()["event_id"] == filed.event_id
+    assert answer.json()["kind"] == "publish"
     assert len(bench.log.filings()) == 1
 
 
