@@ -1,6 +1,7 @@
 """What every test may ask for: a broker, a Redis, a name nobody else uses, the shared material."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from deploy.local.kafka import LocalKafka
 from deploy.local.redis import LocalRedis
 from tests import brokers
 from tests.material import material
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as a terminal would give it: a job started in the background by a shell is told to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
