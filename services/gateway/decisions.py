@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from services.gateway.audit import Audit
 from services.gateway.desk_view import DeskView
 from services.gateway.in_transit import InTransit, Taken
 from services.gateway.ports import Publishing
@@ -19,6 +18,7 @@ from shared.domain.errors import NotAllowed, UnknownStory
 from shared.domain.events import Action, Decision, DeskDecided, derived_id, encode_event, epoch_us
 from shared.domain.item import rfc3339
 from shared.domain.state import DecisionState, Principal, decision_of
+from shared.platform.audit import Audit
 from shared.platform.clock import Clock
 from shared.platform.envelopes import headers_for
 from shared.platform.topics import Topic

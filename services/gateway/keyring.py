@@ -3,11 +3,11 @@
 import secrets
 from dataclasses import dataclass
 
-from services.gateway.audit import Audit
 from services.gateway.own_writes import OwnWrites
 from services.gateway.refusals import NotFound, unfit
 from shared.domain.keys import Scope, hash_key, new_key
 from shared.domain.state import Principal
+from shared.platform.audit import Audit
 from shared.platform.clock import Clock
 from shared.platform.principals import PrincipalBook
 from shared.platform.publishing import Outgoing

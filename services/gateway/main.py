@@ -12,7 +12,6 @@ from services.gateway.adapters.kafka_reads import KafkaEnds, KafkaTexts, Release
 from services.gateway.adapters.names import SystemNames
 from services.gateway.adapters.redis_views import RedisViews
 from services.gateway.app import create_app
-from services.gateway.audit import Audit
 from services.gateway.context import Gateway
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
@@ -44,6 +43,7 @@ from services.gateway.views.keeper import CHECK as VIEWS_CHECK
 from services.gateway.views.keeper import ViewsKeeper
 from shared.domain.errors import Misconfigured
 from shared.domain.story import Lane
+from shared.platform.audit import Audit
 from shared.platform.clock import BrokerClock
 from shared.platform.consuming import Source, consume
 from shared.platform.egress import EgressPolicy, parse_allow

@@ -11,7 +11,6 @@ import httpx2
 from cryptography.fernet import Fernet
 
 from services.gateway.app import create_app
-from services.gateway.audit import Audit
 from services.gateway.context import Gateway
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
@@ -34,6 +33,7 @@ from shared.domain.keys import Scope, hash_key
 from shared.domain.lifecycle import Deciding, Position, decide
 from shared.domain.state import Principal, StoryState, StoryText, TextRef
 from shared.domain.story import Lane
+from shared.platform.audit import Audit
 from shared.platform.clock import FixedClock
 from shared.platform.egress import EgressPolicy, parse_allow
 from shared.platform.health import Health

@@ -3,21 +3,27 @@
 import asyncio
 import hashlib
 import json
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from services.gateway.ports import Publishing
 from shared.domain.item import rfc3339
 from shared.platform.clock import Clock
+from shared.platform.publishing import Appended
 from shared.platform.topics import Topic
 
 FIRST: Final = "0" * 64
 """`previous` of a writer's first entry."""
 
 
+class Appending(Protocol):
+    """`Publisher`, as far as entries need it: returns when the broker has the record; raises PublishError."""
+
+    async def publish(self, topic: Topic, key: str, value: bytes | None) -> Appended: ...
+
+
 class Audit:
     """One writer's chain. A process is a new writer each time it starts: no chain goes on over a crash."""
 
-    def __init__(self, publisher: Publishing, clock: Clock, writer: str) -> None:
+    def __init__(self, publisher: Appending, clock: Clock, writer: str) -> None:
         self._publisher = publisher
         self._clock = clock
         self._writer = writer
@@ -47,7 +53,15 @@ class Audit:
             value = json.dumps(entry, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
             self._previous = hashlib.sha256(value).hexdigest()
             self._unconfirmed.append((about or actor, value))
-            while self._unconfirmed:
-                key, waiting = self._unconfirmed[0]
-                await self._publisher.publish(Topic.AUDIT, key, waiting)
-                self._unconfirmed.pop(0)
+            await self._confirm()
+
+    async def settle(self) -> None:
+        """Publish what was entered and never confirmed, in its order. Raises PublishError."""
+        async with self._turn:
+            await self._confirm()
+
+    async def _confirm(self) -> None:
+        while self._unconfirmed:
+            key, waiting = self._unconfirmed[0]
+            await self._publisher.publish(Topic.AUDIT, key, waiting)
+            self._unconfirmed.pop(0)

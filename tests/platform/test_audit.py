@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from services.gateway.audit import FIRST, Audit
+from shared.platform.audit import FIRST, Audit
 from shared.platform.clock import FixedClock
 from shared.platform.publishing import PublishTimeout
 from shared.platform.topics import Topic
