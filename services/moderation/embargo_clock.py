@@ -11,6 +11,7 @@ from services.moderation.state_book import StateBook
 from shared.domain.state import StoryState
 from shared.platform.clock import Clock
 
+FIRST_PROBES: Final = 5
 PROBE_EVERY: Final = timedelta(seconds=20)
 """A measurement of the broker's clock counts for a minute."""
 
@@ -48,7 +49,13 @@ class EmbargoClock:
             await self._lifts.send(due[start : start + BURST])
 
     async def keep_time(self, stop: asyncio.Event) -> None:
-        """Job: ask the broker for its time at the start and every 20 s, until `stop`."""
+        """Job: ask the broker for its time at the start and every 20 s, until `stop`.
+
+        Asked several times at first: the first answer of a new connection takes tens of milliseconds, and the
+        quickest answer says best what time it is.
+        """
+        for _ in range(FIRST_PROBES - 1):
+            await self._lifts.probe()
         while not stop.is_set():
             await self._lifts.probe()
             with contextlib.suppress(TimeoutError):
