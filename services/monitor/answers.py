@@ -1,12 +1,15 @@
 """How do monitor's answers look? Pydantic at the edge; times are RFC 3339 with milliseconds, stage times epoch µs."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.monitor.dead_letters import DeadLetter
+from services.monitor.dead_letters import DeadLetter, Group
 from services.monitor.flights import Flight, Hop, in_order
+from services.monitor.redrive import Outcome, Redrive
 from services.monitor.staleness import split
 from services.monitor.waiting import Wait, WaitingFor
 from shared.domain.item import WireTime
@@ -60,7 +63,7 @@ class FlightAnswer(BaseModel):
 
 
 class DeadLetterAnswer(BaseModel):
-    """One dead letter: facts only; the bytes stay on the topic."""
+    """One dead letter. `redriven` says how often it has gone back; `bytes` (base64) only where they were asked for."""
 
     service: str
     topic: str
@@ -78,6 +81,72 @@ class DeadLetterAnswer(BaseModel):
     from_topic: str | None
     from_partition: int | None
     from_offset: int | None
+    redriven: int
+    bytes: str | None = None
+
+
+class DeadGroupAnswer(BaseModel):
+    """Dead letters of one cause; `error` and `reason` are those of the newest."""
+
+    service: str
+    fingerprint: str
+    count: int
+    oldest: WireTime
+    newest: WireTime
+    error: str
+    reason: str
+    from_topic: str | None
+
+
+class DeadLettersAnswer(BaseModel):
+    """One page of dead letters; `groups` count all of them, on whatever page, the largest group first."""
+
+    items: list[DeadLetterAnswer]
+    groups: list[DeadGroupAnswer]
+    next: str | None
+
+
+class RedriveRequest(BaseModel):
+    """One letter by its place, or the letters of one cause; `rate` is in letters per second."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    topic: str | None = None
+    partition: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    offset: int | None = Field(default=None, ge=0, le=2**63 - 1)
+    service: str | None = None
+    fingerprint: str | None = None
+    limit: int = Field(default=100, ge=1, le=2000)
+    rate: float = Field(default=50.0, ge=0.1, le=500)
+    again: bool = Field(default=False, description="also what has been redriven before")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        place, cause = (self.topic, self.partition, self.offset), (self.service, self.fingerprint)
+        whole, none = (None not in place, None not in cause), (set(place) == {None}, set(cause) == {None})
+        if not (whole[0] and none[1]) and not (whole[1] and none[0]):
+            raise ValueError("give topic, partition and offset, or service and fingerprint")
+        return self
+
+
+class RedriveRow(BaseModel):
+    """What became of one letter: `already` has gone back before, `gone` is kept no longer."""
+
+    topic: str
+    partition: int
+    offset: int
+    outcome: Outcome
+    redrive_id: str | None
+    to_topic: str | None
+    to_partition: int | None
+    to_offset: int | None
+
+
+class RedriveAnswer(BaseModel):
+    """What a redrive has done; `left` letters of the cause have not gone back yet."""
+
+    items: list[RedriveRow]
+    left: int
 
 
 def wait_answer(wait: Wait) -> WaitAnswer:
@@ -107,10 +176,25 @@ def flight_answer(flight: Flight, waits: list[Wait]) -> FlightAnswer:
     )
 
 
-def dead_letter_answer(letter: DeadLetter) -> DeadLetterAnswer:
-    facts = {name: getattr(letter, name) for name in DeadLetterAnswer.model_fields}
+def dead_letter_answer(letter: DeadLetter, redriven: int) -> DeadLetterAnswer:
+    facts = asdict(letter)
     first_seen = None if letter.first_seen is None else _at(letter.first_seen)
-    return DeadLetterAnswer.model_validate({**facts, "at": _at(letter.at), "first_seen": first_seen})
+    return DeadLetterAnswer.model_validate(
+        {**facts, "at": _at(letter.at), "first_seen": first_seen, "redriven": redriven}
+    )
+
+
+def group_answer(group: Group) -> DeadGroupAnswer:
+    return DeadGroupAnswer.model_validate({**asdict(group), "oldest": _at(group.oldest), "newest": _at(group.newest)})
+
+
+def redrive_answer(done: Sequence[Redrive], left: int) -> RedriveAnswer:
+    rows = [RedriveRow.model_validate({**one.place._asdict(), **_told(one)}) for one in done]
+    return RedriveAnswer(items=rows, left=left)
+
+
+def _told(redrive: Redrive) -> dict[str, Any]:
+    return {name: value for name, value in asdict(redrive).items() if name != "place"}
 
 
 def _hop_answer(hop: Hop, first: int) -> HopAnswer:

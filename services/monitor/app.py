@@ -1,23 +1,22 @@
-"""What does operations ask, and what is answered? Monitor's HTTP: everything from memory, scope operator."""
+"""What does operations ask, and what is answered? Monitor's HTTP: everything but a dead letter's bytes from memory."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Query, Request
 
-from services.monitor.answers import (
-    DeadLetterAnswer,
-    FlightAnswer,
-    WaitAnswer,
-    dead_letter_answer,
-    flight_answer,
-    wait_answer,
-)
+from services.monitor.answers import FlightAnswer, WaitAnswer, flight_answer, wait_answer
 from services.monitor.board import Board
+from services.monitor.dead_routes import dead_routes
 from services.monitor.lag import LagRow
 from services.monitor.lag_watch import LagWatch
+from services.monitor.ports import DeadReader, Unreadable
+from services.monitor.redrive import Redriver
+from services.monitor.redriven import Redriven
 from services.monitor.staleness import StalenessRow
 from shared.domain.keys import require
+from shared.domain.state import Principal
 from shared.platform.api_page import ApiPage, serve_api_page
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
@@ -29,18 +28,28 @@ STORIES = "/v1/ops/stories"
 Uri = Annotated[str | None, Query(description="a story id; the same as asking for the story by path")]
 
 
-def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: Health) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """What handles dead letters: who reads one, which have gone back, and who sends them."""
+
+    reader: DeadReader
+    redriven: Redriven
+    redriver: Redriver
+
+
+def create_app(board: Board, lag: LagWatch, dead: Dead, principals: PrincipalBook, health: Health) -> FastAPI:
     """Return the application; /livez, /readyz and /metrics need no key, everything else scope `operator`."""
 
-    def operator(request: Request) -> None:
+    def operator(request: Request) -> Principal:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         principal = principals.who(key.strip()) if scheme.lower() == "bearer" else None
         if principal is None:
             raise unauthorized()
         require(principal, "operator")
+        return principal
 
     app = FastAPI(title="Slugline monitor", docs_url=None, redoc_url=None, openapi_url="/v1/ops/openapi.json")
-    answer_problems(app)
+    answer_problems(app, {Unreadable: lambda error: unavailable(f"The broker does not answer: {error}.")})
     describe_problems(app)
     serve_api_page(app, ApiPage("/v1/ops/docs", scope="operator"))
     guarded = [Depends(operator)]
@@ -75,16 +84,7 @@ def create_app(board: Board, lag: LagWatch, principals: PrincipalBook, health: H
         """One story's flight record: its hops with topic, partition, offset and time, and what it waits for."""
         return _flight(board, story_id)
 
-    @app.get("/v1/ops/dead", dependencies=guarded)
-    async def dead(
-        service: str | None = None,
-        fingerprint: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=2000)] = 100,
-    ) -> list[DeadLetterAnswer]:
-        """The newest dead letters: facts, no bytes."""
-        letters = board.dead.newest(service=service, fingerprint=fingerprint, limit=limit)
-        return [dead_letter_answer(letter) for letter in letters]
-
+    app.include_router(dead_routes(board.dead, dead.redriven, dead.reader, dead.redriver, operator))
     app.add_middleware(RawPath)
     mount_ops(app, health)
     return app

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from services.monitor.lag import Reading
+from shared.platform.publishing import Appended, Headers
+from shared.platform.records import Record
+from shared.platform.topics import Topic
 
 
 class LagReader(Protocol):
@@ -14,6 +17,21 @@ class LagReader(Protocol):
 
         Raises `Unreadable` when the broker does not answer.
         """
+
+
+class DeadReader(Protocol):
+    """Reads one dead letter from its topic."""
+
+    async def read_one(self, topic: Topic, partition: int, offset: int) -> Record | None:
+        """Return the record there, None when there is none (any more). Raises `Unreadable`."""
+
+
+class Sending(Protocol):
+    """`shared.platform.publishing.Publisher`: returns when the broker has the record; raises PublishError."""
+
+    async def publish(
+        self, topic: Topic, key: str, value: bytes | None, headers: Headers = (), *, partition: int | None = None
+    ) -> Appended: ...
 
 
 class Unreadable(Exception):

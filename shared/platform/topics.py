@@ -141,23 +141,33 @@ def _dead(topic: Topic, service: str, limit: int = 3 * MIB, readers: tuple[str, 
 _LATER_TIERS = (Topic.RETRY_1M, Topic.RETRY_10M, Topic.RETRY_1H, Topic.RETRY_6H)
 
 TOPICS: tuple[TopicSpec, ...] = (
-    TopicSpec(Topic.RECEIVED, "story_id", MANY, delete(7), ("ingest",), ("enrich", "gateway", "monitor")),
-    TopicSpec(Topic.RECEIVED_FLASH, "story_id", MANY, delete(7), ("ingest",), ("enrich", "gateway", "monitor")),
-    _desk(Topic.INBOX, "story_id", ("enrich",), ("moderation", "gateway", "monitor")),
+    # monitor writes wherever a consumer takes from: it sends dead letters back
+    TopicSpec(Topic.RECEIVED, "story_id", MANY, delete(7), ("ingest", "monitor"), ("enrich", "gateway", "monitor")),
+    TopicSpec(
+        Topic.RECEIVED_FLASH, "story_id", MANY, delete(7), ("ingest", "monitor"), ("enrich", "gateway", "monitor")
+    ),
+    _desk(Topic.INBOX, "story_id", ("enrich", "monitor"), ("moderation", "gateway", "monitor")),
     _desk(
         Topic.INBOX_FLASH,
         "story_id",
-        ("enrich", "gateway", "ingest"),  # gateway: every decision; ingest: a source's own cancel
+        ("enrich", "gateway", "ingest", "monitor"),  # gateway: every decision; ingest: a source's own cancel
         ("moderation", "gateway", "monitor"),
     ),
-    _desk(Topic.LIFTS, "story_id", ("moderation",), ("moderation", "monitor")),
-    TopicSpec(Topic.RELEASED, "story_id", ONE, delete(30), ("moderation",), ("distribution", "gateway", "monitor")),
+    _desk(Topic.LIFTS, "story_id", ("moderation", "monitor"), ("moderation", "monitor")),
+    TopicSpec(
+        Topic.RELEASED,
+        "story_id",
+        ONE,
+        delete(30),
+        ("moderation", "monitor"),
+        ("distribution", "gateway", "monitor"),
+    ),
     TopicSpec(
         Topic.RELEASED_FLASH,
         "story_id",
         ONE,
         delete(30),
-        ("moderation",),
+        ("moderation", "monitor"),
         ("distribution", "gateway", "monitor"),
     ),
     _compact(Topic.TEXT, "story_id, version", ("moderation",), ("moderation", "gateway")),
@@ -168,10 +178,11 @@ TOPICS: tuple[TopicSpec, ...] = (
     _compact(Topic.SUBSCRIPTION_STATE, "entity id, part", ("gateway", "distribution"), ("distribution", "gateway")),
     _compact(Topic.SOURCE_STATE, "source id, part", ("gateway",), ("ingest", "moderation", "gateway")),
     _compact(Topic.PRINCIPAL_STATE, "principal id, part", ("gateway",), ("ingest", "gateway", "monitor")),
-    _delivery(Topic.DUE, 7, ("distribution",), ("distribution", "monitor")),
-    _delivery(Topic.DUE_FLASH, 7, ("distribution", "gateway"), ("distribution", "monitor")),  # gateway: tests
-    _delivery(Topic.RETRY_10S, 7, ("distribution", "gateway"), ("distribution", "monitor")),  # gateway: tries asked for
-    *(_delivery(topic, 7, ("distribution",), ("distribution", "monitor")) for topic in _LATER_TIERS),
+    _delivery(Topic.DUE, 7, ("distribution", "monitor"), ("distribution", "monitor")),
+    # gateway: tests of endpoints, and tries that were asked for
+    _delivery(Topic.DUE_FLASH, 7, ("distribution", "gateway", "monitor"), ("distribution", "monitor")),
+    _delivery(Topic.RETRY_10S, 7, ("distribution", "gateway", "monitor"), ("distribution", "monitor")),
+    *(_delivery(topic, 7, ("distribution", "monitor"), ("distribution", "monitor")) for topic in _LATER_TIERS),
     _delivery(Topic.ATTEMPTS, 30, ("distribution",), ("distribution", "gateway", "monitor")),
     _compact(Topic.ENDPOINT_HEALTH, "endpoint id", ("distribution",), ("distribution", "gateway", "monitor")),
     _compact(Topic.COMMENT_STATE, "story_id, comment_id", ("gateway",), ("gateway",), SOME),
@@ -181,7 +192,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     _dead(Topic.DEAD_MODERATION, "moderation", readers=("gateway", "monitor")),
     _dead(Topic.DEAD_DISTRIBUTION, "distribution"),
     _dead(Topic.DEAD_GATEWAY, "gateway"),
-    TopicSpec(Topic.AUDIT, "actor or story_id", FEW, delete(400), ("gateway",), ("gateway", "monitor")),
+    TopicSpec(Topic.AUDIT, "actor or story_id", FEW, delete(400), ("gateway", "monitor"), ("gateway", "monitor")),
 )
 
 _BY_TOPIC = {row.topic: row for row in TOPICS}

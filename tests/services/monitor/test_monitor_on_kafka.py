@@ -198,7 +198,7 @@ async def test_dead_letters_are_listed_with_their_facts_and_without_their_bytes(
     record = Record(Topic.INBOX, 3, 41, "urn:x", SECRET_WORDS.encode(), {}, 0)
     at = await DeadLetters(publisher, "moderation").park(record, Undecodable("the value is no JSON"))
     async with running(kafka) as client:
-        [letter] = await asked(client, "/v1/ops/dead", service="moderation")
+        [letter] = (await asked(client, "/v1/ops/dead", service="moderation"))["items"]
     assert (letter["topic"], letter["partition"], letter["offset"]) == (at.topic.value, at.partition, at.offset)
     assert (letter["from_topic"], letter["from_partition"], letter["from_offset"]) == (record.topic.value, 3, 41)
     assert (letter["error"], letter["reason"]) == ("Undecodable", "the value is no JSON")
