@@ -38,6 +38,12 @@ keys_app = typer.Typer(
     help="API keys: list, create, revoke (scope operator).", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(keys_app, name="keys")
+dead_app = typer.Typer(
+    help="Dead letters: what nobody could process; list, show, redrive (scope operator).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(dead_app, name="dead")
 
 CLEAR = "\x1b[2J\x1b[H"
 
@@ -50,6 +56,8 @@ Sections = Annotated[list[str] | None, typer.Option("--section", help="only this
 Keywords = Annotated[list[str] | None, typer.Option("--keyword", help="only with this word or phrase (repeatable)")]
 UrgencyMax = Annotated[int | None, typer.Option("--urgency-max", min=1, max=8, help="only this urgent or more")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="end after so many stories")]
+Service = Annotated[str | None, typer.Option("--service", help="only letters of this service: moderation")]
+Fingerprint = Annotated[str | None, typer.Option("--fingerprint", help="only letters of this cause")]
 
 
 def run() -> None:
@@ -336,6 +344,80 @@ def revoke_key(
     with asking(url, key) as api:
         api.ask("DELETE", "gateway", f"/v1/keys/{quote(key_id, safe='')}", role="operator")
         tell({"key_id": key_id, "revoked": True}, lambda one: f"revoked {one['key_id']}", as_json=as_json)
+
+
+@dead_app.command("list", epilog="example: wire dead list --service moderation --since 2026-11-23T12:00:00Z")
+def list_dead(
+    service: Service = None,
+    fingerprint: Fingerprint = None,
+    since: Annotated[str | None, typer.Option(help="only letters parked since then; RFC 3339 with offset")] = None,
+    cursor: Annotated[str | None, typer.Option(help="go on where the page before ended")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="letters on a page")] = 50,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """The newest dead letters, and how many there are of each cause."""
+    from cli import dead
+
+    with asking(url, key) as api:
+        answer = dead.listed(api, service=service, fingerprint=fingerprint, since=since, cursor=cursor, limit=limit)
+        tell(answer, dead.list_text, as_json=as_json)
+
+
+@dead_app.command(
+    epilog="example: wire dead show moderation/0/12\n\nexample: wire dead show moderation/0/12 --bytes > record.json"
+)
+def show(
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="SERVICE/PARTITION/OFFSET, as `list` shows it")],
+    with_bytes: Annotated[
+        bool, typer.Option("--bytes", help="write the parked bytes as they are (with --json: the facts and base64)")
+    ] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """One dead letter: where it came from and why it is dead."""
+    from cli import dead
+
+    with asking(url, key) as api:
+        letter = dead.shown(api, dead.place_of(place), with_bytes=with_bytes)
+        if with_bytes and not as_json:
+            sys.stdout.buffer.write(dead.bytes_of(letter))
+            sys.stdout.buffer.flush()
+            return
+        tell(letter, dead.show_text, as_json=as_json)
+
+
+@dead_app.command(
+    epilog="example: wire dead redrive moderation/0/12"
+    "\n\nexample: wire dead redrive --service moderation --fingerprint 3f1c0a9be2d45678 --limit 500 --rate 20"
+)
+def redrive(
+    place: Annotated[
+        str | None, typer.Argument(metavar="[PLACE]", help="one letter: SERVICE/PARTITION/OFFSET", show_default=False)
+    ] = None,
+    service: Service = None,
+    fingerprint: Fingerprint = None,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="at most so many letters of the cause")] = 100,
+    rate: Annotated[float, typer.Option(min=0.1, max=500, help="letters per second")] = 50.0,
+    again: Annotated[bool, typer.Option("--again", help="also what has been redriven before")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one letter, or those of one cause, back to where they came from; each goes once."""
+    from cli import dead
+
+    if (place is None) != (service is not None and fingerprint is not None) or (place and (service or fingerprint)):
+        raise typer.BadParameter("give a PLACE, or --service and --fingerprint")
+    with asking(url, key) as api:
+        body: dict[str, Any] = {"rate": rate, "again": again}
+        if place is None:
+            body |= {"service": service, "fingerprint": fingerprint, "limit": limit}
+        else:
+            body |= dict(zip(("topic", "partition", "offset"), dead.place_of(place), strict=True))
+        tell(dead.redriven(api, body), dead.redrive_text, as_json=as_json)
 
 
 @contextmanager
