@@ -4,7 +4,7 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run containers demo down test check fmt journeys chaos bench requirements clean
+.PHONY: help setup run containers demo down test check fmt journeys chaos simulate bench requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ journeys: ## Follow stories through a whole running wire, from the page to the s
 chaos: ## Kill each service in turn while stories flow, and count what arrived
 	@$(BOOTSTRAP) dev
 	@WIRE_REQUIRE_BROKER=1 $(VENV)/pytest tests/chaos $(ARGS)
+
+simulate: ## Play crashes and answers by the thousand against a wire in memory (N=20000 SEED=…)
+	@$(BOOTSTRAP) dev --only-python
+	@SIMULATE_N=$(or $(N),20000) SIMULATE_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(VENV)/pytest tests/simulation -k whatever_happens --timeout=0 $(ARGS)
 
 bench: ## Measure the wire on this machine
 	@$(BOOTSTRAP) dev

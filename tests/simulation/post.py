@@ -1,0 +1,165 @@
+"""One life of distribution over the log in memory: the real tables, matcher, deliverer and dispatch."""
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from services.distribution.adapters.logs import LOOK_BACK
+from services.distribution.attempts import Tried
+from services.distribution.deliverer import Deliverer
+from services.distribution.deliveries import Delivery
+from services.distribution.dispatch import backed_off
+from services.distribution.journal import TIER_TOPICS, Journal
+from services.distribution.matcher import Matcher
+from services.distribution.matching import ShardOf
+from services.distribution.outcome import Delivered, GateShut, Outcome
+from services.distribution.queues import FairQueues
+from services.distribution.recipients import Recipients
+from services.distribution.registry import Registry
+from services.distribution.sending import Sender
+from services.distribution.standings import Standings
+from services.distribution.tables import TOPICS, Tables
+from services.distribution.waiting import Waiting
+from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
+from shared.platform.clock import FixedClock
+from shared.platform.topics import Topic
+from tests.simulation.copies import Copy
+from tests.simulation.log import Appender, Consumer, Log
+
+SHARDS = 2
+LANES = (Topic.RELEASED_FLASH, Topic.RELEASED)
+DUE_TOPICS = (Topic.DUE_FLASH, Topic.DUE, *TIER_TOPICS.values())
+DUE_PLACES = tuple((topic, shard) for topic in DUE_TOPICS for shard in range(SHARDS))
+
+Exchange = tuple[Delivery, Coroutine[Any, Outcome | None, Outcome | None]]
+
+
+class Readings:
+    """`CurrentReleases` and `AttemptLog` on the log."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
+        for record in reversed(self._log.of(Topic.CURRENT)):
+            if record.key == story_id:
+                event = parse_event(record.value)
+                return event if isinstance(event, StoryReleased) else None
+        return None
+
+    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
+        since = (self._backlog_began() - LOOK_BACK).timestamp() * 1000
+        for shard in shards:
+            for record in self._log.of(Topic.ATTEMPTS, shard):
+                event = parse_event(record.value)
+                if record.timestamp_ms >= since and isinstance(event, DeliveryAttempted):
+                    take(event)
+
+    def _backlog_began(self) -> datetime:
+        waiting = [
+            self._log.of(*place)[offset].timestamp_ms / 1000
+            for place in DUE_PLACES
+            if (offset := self._log.committed.get(place, 0)) < len(self._log.of(*place))
+        ]
+        return min((datetime.fromtimestamp(at, UTC) for at in waiting), default=self._log.clock.now())
+
+
+class Post:
+    """Made new after each crash; `start` first."""
+
+    def __init__(self, log: Log, clock: FixedClock, sender: Sender, copy: Copy) -> None:
+        self.appender = Appender(log)
+        self.exchanges: list[Exchange] = []
+        self._log = log
+        self._copy = copy
+        self._tables = Tables(Registry(lambda sealed: sealed), Recipients(), Standings())
+        self._read = dict.fromkeys(TOPICS, 0)
+        registry, standings, shard_of = self._tables.registry, self._tables.standings, ShardOf(SHARDS)
+        tried, readings, self._waiting = Tried(), Readings(log), Waiting(clock)
+        self._queues = FairQueues(20, probation=1.0)
+        journal = Journal(self.appender, clock, tried)
+        self._matcher = Matcher(registry, self._tables.recipients, standings, self.appender, readings, shard_of)
+        self._deliverer = Deliverer(
+            standings, journal, readings, clock, shard_of, self._queues, self._waiting, lambda: None, tried
+        )
+        self._dispatch = copy.dispatch(registry, standings, sender, journal, tried, clock)
+        self._lanes = {topic: Consumer(log, topic) for topic in LANES}
+        self._due = {place: Consumer(log, *place) for place in DUE_PLACES}
+
+    async def start(self) -> None:
+        for topic in TOPICS:
+            self.follow(topic)
+        await self._deliverer.gained(frozenset(range(SHARDS)))
+
+    def follow(self, topic: Topic) -> bool:
+        """Take in what a compacted topic has got since; say whether there was anything."""
+        records = self._log.of(topic)
+        fresh = records[self._read[topic] :]
+        self._read[topic] = len(records)
+        for record in fresh:
+            self._tables.apply(record)
+        return bool(fresh)
+
+    async def match(self, topic: Topic) -> bool:
+        lane = self._lanes[topic]
+        record = lane.take()
+        if record is None:
+            return False
+        if self._copy.commits_first:
+            lane.commit_taken()
+        await self._matcher.handle(record)
+        lane.handled(record, None)
+        return True
+
+    async def take(self, place: tuple[Topic, int]) -> bool:
+        due = self._due[place]
+        record = due.take()
+        if record is None:
+            return False
+        if self._copy.commits_first:
+            due.commit_taken()
+        due.handled(record, await self._deliverer.handle(record))
+        return True
+
+    def send(self) -> bool:
+        """Begin the next delivery whose turn it is; it stands still where it waits for its connection."""
+        delivery = self._queues.take()
+        if delivery is None:
+            return False
+        self._go_on((delivery, self._dispatch.deliver(delivery)), None)
+        return True
+
+    def go_on(self, number: int, answer: Outcome) -> bool:
+        """Let one exchange come to its next step: the bytes are written, or `answer` is there."""
+        if not self.exchanges:
+            return False
+        self._go_on(self.exchanges.pop(number % len(self.exchanges)), answer)
+        return True
+
+    def _go_on(self, exchange: Exchange, answer: Outcome | None) -> None:
+        delivery, running = exchange
+        try:
+            running.send(answer)
+        except StopIteration as ended:
+            outcome: Outcome | None = ended.value
+            ok = None if outcome is None or isinstance(outcome, GateShut) else isinstance(outcome, Delivered)
+            self._queues.finish(delivery, 0.001, ok=ok, back_off=backed_off(outcome))
+        else:
+            self.exchanges.append(exchange)
+
+    async def tick(self) -> None:
+        """Do what has become due."""
+        await self._waiting.perform_due()
+
+    def commit(self) -> None:
+        for one in (*self._lanes.values(), *self._due.values()):
+            one.commit()
+
+    def die(self) -> None:
+        """Leave nothing of this life running."""
+        for _, running in self.exchanges:
+            running.close()
+
+    @property
+    def at_rest(self) -> bool:
+        return not self.exchanges and all(one.at_rest for one in (*self._lanes.values(), *self._due.values()))

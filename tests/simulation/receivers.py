@@ -1,0 +1,135 @@
+"""What do the endpoints see, and may they see it? Every arrival is judged at once, by what arrived before."""
+
+import json
+import types
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.distribution.outcome import Delivered, GateShut, Outcome, Timing
+from services.distribution.sending import Answer, Gate, SendRequest, always_open
+from shared.domain.delivery import delivery_id
+from shared.domain.story import Kind
+from shared.domain.subscription import Endpoint, EndpointSecret, EndpointState, Filter, Ordering, Subscription
+from shared.platform.clock import FixedClock
+from shared.platform.signature import HmacKey
+from shared.platform.topics import Topic, key_of
+from tests.simulation.log import Log
+
+ALL, EVERY, URGENT = "ep_all", "ep_every", "ep_urgent"
+ENDPOINTS = {ALL: Ordering.LATEST, EVERY: Ordering.EVERY, URGENT: Ordering.LATEST}
+URGENCY_MAX = 2  # of what `ep_urgent` asks for
+SECRET = HmacKey(bytes(32)).text
+
+
+class Violation(AssertionError):
+    """Something that must never happen has happened."""
+
+
+@dataclass
+class Arrival:
+    """One POST that reached an endpoint; `life`: of the sending process, counted from 0."""
+
+    endpoint_id: str
+    story_id: str
+    release_no: int
+    kind: Kind
+    life: int
+    answered: bool = False
+
+
+@types.coroutine
+def standstill() -> Generator[None, Outcome | None, Outcome | None]:
+    """Stand still until the schedule goes on with this exchange."""
+    return (yield)
+
+
+@dataclass
+class Receivers:
+    """The endpoints behind one `Sender`; a 2xx of theirs counts once the sender has it."""
+
+    clock: FixedClock
+    not_before: dict[str, datetime]
+    """When a text may be seen first, by its words; the driver's own ledger."""
+
+    life: int = 0
+    arrivals: list[Arrival] = field(default_factory=list)
+    _contents: dict[tuple[str, int], object] = field(default_factory=dict)
+
+    async def send(self, request: SendRequest, gate: Gate = always_open) -> Answer:
+        await standstill()
+        if not gate():
+            return Answer(GateShut(), Timing(total=1.0))
+        arrival = self._arrive(request)
+        outcome = await standstill()
+        assert outcome is not None
+        arrival.answered = isinstance(outcome, Delivered)
+        return Answer(outcome, Timing(total=1.0))
+
+    async def close(self) -> None: ...
+
+    def had(self, endpoint_id: str, story_id: str) -> list[Arrival]:
+        return [one for one in self.arrivals if (one.endpoint_id, one.story_id) == (endpoint_id, story_id)]
+
+    def _arrive(self, request: SendRequest) -> Arrival:
+        item = json.loads(request.body)["data"]
+        endpoint_id = request.url.rpartition("/")[2]
+        arrival = Arrival(endpoint_id, item["story_id"], item["release_no"], Kind(item["kind"]), self.life)
+        earlier = self.had(endpoint_id, arrival.story_id)
+        self.arrivals.append(arrival)
+        expected = delivery_id(arrival.story_id, arrival.release_no, endpoint_id)
+        if dict(request.headers)["webhook-id"] != expected:
+            raise Violation(f"another webhook-id than its own: {arrival}")
+        self._judge_content(arrival, item)
+        _judge_order(arrival, earlier)
+        return arrival
+
+    def _judge_content(self, arrival: Arrival, item: dict[str, object]) -> None:
+        item.pop("seq")  # the offset of one of the copies on the lane, if a crash left several
+        first = self._contents.setdefault((arrival.story_id, arrival.release_no), item)
+        if first != item:
+            raise Violation(f"other bytes than before under one number: {arrival}\n{first}\n{item}")
+        words = json.dumps(item["story"])
+        early = [text for text, at in self.not_before.items() if text in words and at > self.clock.now()]
+        if early:
+            raise Violation(f"a text before its time: {arrival}")
+
+
+def _judge_order(arrival: Arrival, earlier: list[Arrival]) -> None:
+    if arrival.kind is not Kind.KILL and any(one.kind is Kind.KILL for one in earlier):
+        raise Violation(f"after a kill: {arrival}")
+    for one in earlier:
+        # What a dead process had sent and not written down its successor cannot know.
+        known = one.answered and one.life == arrival.life
+        if known and one.release_no == arrival.release_no:
+            raise Violation(f"twice without a crash: {arrival}")
+        if known and one.release_no > arrival.release_no:
+            raise Violation(f"older after newer: {arrival} after release {one.release_no}")
+
+
+def register(log: Log, at: datetime) -> None:
+    """Put the endpoints and their subscriptions on the log."""
+    for endpoint_id, ordering in ENDPOINTS.items():
+        endpoint = Endpoint(
+            endpoint_id=endpoint_id,
+            subscriber="sub",
+            url=f"http://127.0.0.1:9/{endpoint_id}",
+            state=EndpointState.ACTIVE,
+            created_at=at,
+        )
+        subscription = Subscription(
+            subscription_id=f"s_{endpoint_id}",
+            subscriber="sub",
+            name=endpoint_id,
+            endpoint_id=endpoint_id,
+            ordering=ordering,
+            filter=Filter(urgency_max=URGENCY_MAX if endpoint_id == URGENT else None),
+            created_at=at,
+        )
+        secret = EndpointSecret(endpoint_id=endpoint_id, sealed=(SECRET,))
+        for entity, part, value in (
+            (endpoint_id, "endpoint", endpoint),
+            (endpoint_id, "secret", secret),
+            (subscription.subscription_id, "subscription", subscription),
+        ):
+            log.append(Topic.SUBSCRIPTION_STATE, key_of(entity, part), value.model_dump_json().encode())

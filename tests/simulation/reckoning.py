@@ -1,0 +1,67 @@
+"""When all is quiet: is every input accounted for, and did every endpoint get what it was owed?"""
+
+from shared.domain.events import StoryReleased, parse_event
+from shared.domain.state import StoryState
+from shared.domain.story import NOTICES, Kind, Lane
+from shared.domain.subscription import Ordering
+from shared.platform.topics import Topic
+from tests.simulation.driver import STORIES, Driver
+from tests.simulation.log import Log
+from tests.simulation.receivers import ENDPOINTS, URGENCY_MAX, URGENT, Receivers, Violation
+
+
+def reckon(log: Log, driver: Driver, receivers: Receivers) -> None:
+    """Raise `Violation` for the first thing that is missing."""
+    states = {one.key: StoryState.model_validate_json(one.value or b"") for one in log.of(Topic.STATE)}
+    for event_id, story_id in driver.inputs.items():
+        if story_id not in states or states[story_id].entry(event_id) is None:
+            raise Violation(f"an input is lost: {event_id} of {story_id}")
+    for story_id in STORIES:
+        releases = _releases(log, story_id)
+        expected = set(range(1, (states[story_id].release_no if story_id in states else 0) + 1))
+        if set(releases) != expected:
+            raise Violation(f"{story_id} has releases {sorted(expected)}; on the wire are {sorted(releases)}")
+        for endpoint_id in ENDPOINTS:
+            _reckon_endpoint(endpoint_id, story_id, releases, receivers)
+
+
+def _releases(log: Log, story_id: str) -> dict[int, StoryReleased]:
+    found: dict[int, StoryReleased] = {}
+    for topic in (Topic.RELEASED, Topic.RELEASED_FLASH):
+        for record in log.of(topic):
+            event = parse_event(record.value)
+            if isinstance(event, StoryReleased) and event.story_id == story_id:
+                found[event.data.item.release_no] = event
+    return found
+
+
+def _reckon_endpoint(endpoint_id: str, story_id: str, releases: dict[int, StoryReleased], receivers: Receivers) -> None:
+    arrivals = receivers.had(endpoint_id, story_id)
+    has = {one.release_no for one in arrivals if one.answered}
+    met = False  # whether a release so far was one it asks for
+    for number in sorted(releases):
+        item = releases[number].data.item
+        if item.kind in NOTICES:
+            # who never saw anything of the story need not be told to forget it
+            owed = any(one.release_no < number for one in arrivals)
+        else:
+            met = met or endpoint_id != URGENT or releases[number].data.facts.urgency <= URGENCY_MAX
+            owed = met
+        if owed and number not in has and not _excused(ENDPOINTS[endpoint_id], number, releases, has):
+            raise Violation(
+                f"release {number} ({item.kind}) of {story_id} never came to {endpoint_id}, which has {has}"
+            )
+
+
+def _excused(ordering: Ordering, number: int, releases: dict[int, StoryReleased], has: set[int]) -> bool:
+    """A newer one reached the same endpoint (under `every`: one of both rode flash), or a notice did it."""
+    item = releases[number].data.item
+    if item.kind is Kind.KILL:
+        return False
+    for newer in (one.data.item for one in releases.values() if one.data.item.release_no > number):
+        if newer.kind is Kind.KILL or (newer.kind in NOTICES and item.kind not in NOTICES):
+            return True
+        overtook = ordering is Ordering.LATEST or Lane.FLASH in {newer.lane, item.lane}
+        if newer.release_no in has and (overtook or item.kind in NOTICES):
+            return True
+    return False

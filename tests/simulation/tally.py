@@ -1,0 +1,51 @@
+"""What did all the schedules of one run exercise? A judge who has seen nothing happen has judged nothing."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from shared.domain.story import Kind
+from tests.simulation.world import World
+
+MEANT = (
+    "schedules",
+    "inputs",
+    "crashes",
+    "arrivals",
+    "bad answers",
+    "kills",
+    "withholds",
+    "embargoes",
+    "second sendings",
+)
+
+
+@dataclass
+class Tally:
+    """Counts of one run, by name."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, world: World) -> None:
+        """Add what one world has gone through."""
+        arrivals = world.receivers.arrivals
+        answered = [(one.endpoint_id, one.story_id, one.release_no) for one in arrivals if one.answered]
+        self.counts += Counter(
+            {
+                "schedules": 1,
+                "inputs": len(world.driver.inputs),
+                "crashes": world.crashes,
+                "arrivals": len(arrivals),
+                "bad answers": len(arrivals) - len(answered),
+                "kills": sum(one.kind is Kind.KILL for one in arrivals),
+                "withholds": sum(one.kind is Kind.WITHHOLD for one in arrivals),
+                "embargoes": len(world.driver.not_before),
+                "second sendings": len(answered) - len(set(answered)),
+            }
+        )
+
+    def missing(self) -> list[str]:
+        """Name what never happened."""
+        return [name for name in MEANT if not self.counts[name]]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.counts[name]:,} {name}" for name in MEANT)
