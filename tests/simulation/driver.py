@@ -25,7 +25,7 @@ FILINGS: tuple[tuple[str, int], ...] = (
     ("held", ROUTINE),
     ("again", ROUTINE),
 )
-DECISIONS = ("withhold", "release", "kill", "confirm", "reject", "hold", "release", "withhold")
+DECISIONS = ("withhold", "release", "kill", "confirm", "reject", "hold", "kill", "withhold")
 
 
 @dataclass

@@ -8,10 +8,10 @@ from tests.simulation.tally import Tally
 from tests.simulation.world import Move, Schedule, World
 
 NAMES = ("file", "decide", "desk", "match", "take", "follow", "send", "answer", "wait", "commit", "die", "skew", "run")
-WEIGHTED = (*NAMES, "file", "file", "decide", "run", "run", "run", "run", "die")
+WEIGHTED = (*NAMES, "file", "file", "decide", "run", "run", "run", "die", "die")
 
 moves = st.builds(Move, st.sampled_from(WEIGHTED), st.integers(0, 15), st.integers(0, 15))
-schedules = st.builds(Schedule, st.lists(moves, min_size=8, max_size=40), st.integers(0, 2**32 - 1))
+schedules = st.builds(Schedule, st.lists(moves, min_size=10, max_size=60), st.integers(0, 2**32 - 1))
 
 
 def tries(number: int, *, shrink: bool = True) -> settings:

@@ -141,9 +141,15 @@ class World:
 
     def _die(self, which: int, appends: int) -> None:
         """Let a process die at one of its next appends; that one may arrive or not."""
-        of = self._newsroom if which % 2 == 0 else self._post
-        if of is not None:
-            of.appender.dies_in, of.appender.arrives = appends, which % 4 >= 2
+
+        def doom(life: Newsroom | Post) -> bool:
+            life.appender.dies_in, life.appender.arrives = appends, which % 4 >= 2
+            return True
+
+        if which % 2 == 0:
+            self._in_newsroom(doom)
+        else:
+            self._in_post(doom)
 
     # --- lives ------------------------------------------------------------------------------------------
 
