@@ -7,7 +7,22 @@ from tests.simulation.copies import REAL, Copy
 from tests.simulation.tally import Tally
 from tests.simulation.world import Move, Schedule, World
 
-NAMES = ("file", "decide", "desk", "match", "take", "follow", "send", "answer", "wait", "commit", "die", "skew", "run")
+NAMES = (
+    "file",
+    "decide",
+    "desk",
+    "match",
+    "take",
+    "follow",
+    "send",
+    "answer",
+    "wait",
+    "commit",
+    "die",
+    "stop",
+    "skew",
+    "run",
+)
 WEIGHTED = (*NAMES, "file", "file", "decide", "run", "run", "run", "die", "die")
 
 moves = st.builds(Move, st.sampled_from(WEIGHTED), st.integers(0, 15), st.integers(0, 15))

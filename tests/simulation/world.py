@@ -101,6 +101,7 @@ class World:
             "wait": lambda a, _: self._wait(PAUSES[a % len(PAUSES)]),
             "commit": lambda a, _: self._commit(a),
             "die": self._die,
+            "stop": lambda a, _: self._stop(a),
             "skew": lambda a, _: self._skew(a),
             "run": lambda a, b: self._sweep(Random(a * 97 + b), 2),
         }
@@ -130,6 +131,17 @@ class World:
             self._newsroom.commit()
         if which % 2 == 1 and self._post:
             self._post.commit()
+
+    def _stop(self, which: int) -> None:
+        """A planned restart: exchanges in hand end, what has passed is committed; nothing may come twice for it."""
+        if which % 2 == 0:
+            self._commit(0)
+            self._newsroom = None
+            return
+        while self._post and self._post.exchanges:
+            self._go_on(0, ANSWERS[0])
+        self._commit(1)
+        self._post = None
 
     def _skew(self, number: int) -> None:
         self._machine.ahead = timedelta(seconds=(0, 90, -90)[number % 3])
