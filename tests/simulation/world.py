@@ -183,10 +183,12 @@ class World:
             if self._post is None:
                 self._post = Post(self._log, self._clock, self.receivers, self._copy)
                 done(self._post.start())
+            self.receivers.settling = None
             return step(self._post)
         except Crash:
             self.crashes += 1
-            self.receivers.life += 1
+            if self.receivers.settling:
+                self.receivers.settling.unsure = True
             if self._post:
                 self._post.die()
             self._post = None
