@@ -90,6 +90,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         member=f"{MATCHER}-{settings.instance}",
         sources=(Source(Topic.RELEASED_FLASH, 16), Source(Topic.RELEASED, 16)),
         handle=matcher.handle,
+        ownership=matcher,
         park=partial(dead.park, stage=MATCHER),
         parked_per_minute=settings.park_per_minute,
         health=health,

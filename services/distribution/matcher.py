@@ -1,10 +1,10 @@
 """From a release to the fan-out blocks that owe it to endpoints: recipients first, then the blocks, each confirmed."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from services.distribution.matching import ShardOf, by_shard, matches
-from services.distribution.ports import CurrentReleases, Publishing
+from services.distribution.ports import Clock, CurrentReleases, Publishing
 from services.distribution.recipients import Recipients, record_of
 from services.distribution.registry import Registry
 from services.distribution.standings import Standings
@@ -20,12 +20,14 @@ from shared.domain.events import (
 )
 from shared.domain.item import Item
 from shared.domain.story import NOTICES, Lane
+from shared.platform.clock import SystemClock
 from shared.platform.consuming import Record
 from shared.platform.envelopes import headers_for
 from shared.platform.publishing import Outgoing
 from shared.platform.topics import Topic
 
 REMEMBERED = 10_000
+LARGEST_SKEW = timedelta(seconds=2)  # release times are the broker's, ours is this machine's clock
 
 
 @dataclass(slots=True)
@@ -38,8 +40,26 @@ class Matcher:
     publisher: Publishing
     current: CurrentReleases
     shard_of: ShardOf
+    clock: Clock = field(default_factory=SystemClock)
+    skew: timedelta = LARGEST_SKEW
     _passed: dict[str, tuple[int, int | None]] = field(default_factory=dict)
     """The newest (release_no, seq) that went through here, of the stories that did last."""
+    _since: datetime = field(init=False)
+    """Whatever was released later than this and went through here is in `_passed`."""
+
+    def __post_init__(self) -> None:
+        self._forget()
+
+    async def gained(self, partitions: frozenset[int]) -> None:
+        """What went through elsewhere meanwhile is not known here."""
+        self._forget()
+
+    async def lost(self, partitions: frozenset[int]) -> None:
+        """Nothing to let go of: every record is done when `handle` returns."""
+
+    def _forget(self) -> None:
+        self._passed.clear()
+        self._since = self.clock.now() + self.skew
 
     async def handle(self, record: Record) -> None:
         """Raises `Unprocessable` for what is no release; returns once recipients and blocks are confirmed."""
@@ -77,6 +97,8 @@ class Matcher:
         newest = await self.current.newest(item.story_id, at_least=release_no)
         if newest is None or newest.data.item.release_no <= item.release_no or newest.data.item.lane is item.lane:
             return None
+        if newest.data.item.release_no > release_no and newest.data.item.released_at > self._since:
+            return None  # it is still to come, on the other lane: then everything goes on in order
         if newest.data.item.release_no == release_no:  # its place is not in `story.current`
             numbered = newest.data.item.model_copy(update={"seq": seq})
             newest = newest.model_copy(update={"data": newest.data.model_copy(update={"item": numbered})})
@@ -87,7 +109,7 @@ class Matcher:
         passed = self._passed.pop(item.story_id, (0, None))
         self._passed[item.story_id] = max(passed, (item.release_no, item.seq), key=lambda one: one[0])
         if len(self._passed) > REMEMBERED:
-            del self._passed[next(iter(self._passed))]
+            self._forget()
 
     async def _owe(self, event: StoryReleased, item: Item, endpoint_ids: frozenset[str]) -> None:
         blocks = by_shard(endpoint_ids, self.shard_of)
@@ -102,7 +124,7 @@ class Matcher:
             await self.publisher.publish_all(outgoing)
 
     def _block(self, event: StoryReleased, item: Item, shard: int, number: int, ids: tuple[str, ...]) -> Outgoing:
-        now = datetime.now(UTC)
+        now = self.clock.now()
         due = DeliveryDue(
             event_id=derived_id("due", event.event_id, str(shard), str(number)),
             tenant=event.tenant,

@@ -1,7 +1,7 @@
 """One life of distribution over the log in memory: the real tables, matcher, deliverer and dispatch."""
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.distribution.adapters.logs import LOOK_BACK
@@ -78,7 +78,8 @@ class Post:
         tried, readings, self._waiting = Tried(), Readings(log), Waiting(clock)
         self._queues = FairQueues(20, probation=1.0)
         journal = Journal(self.appender, clock, tried)
-        self._matcher = Matcher(registry, self._tables.recipients, standings, self.appender, readings, shard_of)
+        recipients, no_skew = self._tables.recipients, timedelta()
+        self._matcher = Matcher(registry, recipients, standings, self.appender, readings, shard_of, clock, no_skew)
         self._deliverer = Deliverer(
             standings, journal, readings, clock, shard_of, self._queues, self._waiting, lambda: None, tried
         )

@@ -56,8 +56,8 @@ def _reckon_endpoint(endpoint_id: str, story_id: str, releases: dict[int, StoryR
 def _excused(ordering: Ordering, number: int, releases: dict[int, StoryReleased], has: set[int]) -> bool:
     """A newer one reached the same endpoint, or a notice ended it.
 
-    Under `every` only in a story that ever rode flash: where lanes mix, the matcher may pass over releases that are
-    still to come (`test_simulation`, the expected failure).
+    Under `every` only in a story that ever rode flash: where lanes mix, a matcher that has just started cannot know
+    what went through before it, and may owe the newest release ahead of others.
     """
     item = releases[number].data.item
     if item.kind is Kind.KILL:

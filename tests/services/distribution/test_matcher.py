@@ -1,6 +1,7 @@
 """Who is owed a release, and what is written before anybody is sent anything."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from shared.domain.events import DeliveryDue, parse_event
 from shared.domain.facts import Facts
 from shared.domain.story import Kind, Lane
 from shared.platform.topics import Topic
-from tests.services.distribution.deliveries import endpoint, item, record, release_record, released, subscription
+from tests.services.distribution.deliveries import NOON, endpoint, item, record, release_record, released, subscription
 from tests.services.distribution.ledger import Bench, Log
 
 
@@ -24,7 +25,16 @@ def bench() -> Bench:
 
 
 def matcher(bench: Bench, recipients: Recipients | None = None) -> Matcher:
-    return Matcher(bench.registry, recipients or Recipients(), bench.standings, bench.log, bench.log, ShardOf(6))
+    return Matcher(
+        bench.registry,
+        recipients or Recipients(),
+        bench.standings,
+        bench.log,
+        bench.log,
+        ShardOf(6),
+        bench.clock,
+        timedelta(),
+    )
 
 
 def owed(log: Log) -> list[tuple[int, tuple[str, ...]]]:
@@ -108,6 +118,29 @@ async def test_a_state_ahead_of_the_lane_overtakes_nothing(bench: Bench) -> None
     await one.handle(release_record(item(1), offset=0))
     await one.handle(release_record(item(2, Kind.UPDATE), offset=1))
     assert owed(bench.log) == [(1, ("ep_1",)), (2, ("ep_1",))]
+
+
+async def test_a_newer_release_that_is_still_to_come_overtakes_nothing(bench: Bench) -> None:
+    """Both are released before the flash is read; the other lane brings the newer one in its turn."""
+    one = matcher(bench)
+    update = item(2, Kind.UPDATE).model_copy(update={"released_at": NOON + timedelta(seconds=1)})
+    bench.standings.move(update)
+    bench.log.newest_release = released(update)
+    await one.handle(release_record(item(1, lane=Lane.FLASH)))
+    await one.handle(release_record(update))
+    assert owed(bench.log) == [(1, ("ep_1",)), (2, ("ep_1",))]
+
+
+async def test_after_a_handover_a_newer_release_may_have_passed_elsewhere(bench: Bench) -> None:
+    """Whoever had the lane before may have owed it to those who matched then: new matches get it from here."""
+    one = matcher(bench)
+    bench.clock.advance(timedelta(seconds=5))
+    await one.gained(frozenset({0}))
+    flash = item(2, Kind.UPDATE, Lane.FLASH).model_copy(update={"released_at": NOON + timedelta(seconds=1)})
+    bench.standings.move(flash)
+    bench.log.newest_release = released(flash)
+    await one.handle(release_record(item(1)))
+    assert owed(bench.log) == [(2, ("ep_1",))]
 
 
 async def test_a_release_that_passed_here_is_waited_for_where_the_newest_are_kept(bench: Bench) -> None:
