@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from services.moderation.corrections import Corrected, correct
-from services.moderation.rules import judge
+from services.moderation.rules import RuleFailure, judge
 from shared.domain.events import Enriched, StoryEnriched
 from shared.domain.lifecycle import Filing, Ruling
 from shared.domain.state import StoryText, TextRef, VersionState
@@ -19,6 +19,7 @@ class Draft:
 
     filing: Filing
     text: StoryText
+    failures: tuple[RuleFailure, ...] = ()
 
     def numbered(self, version: int) -> StoryText:
         """Return the text under the version that it was given."""
@@ -57,7 +58,7 @@ def _judged(event: StoryEnriched, filed: Enriched, text: StoryText) -> Draft:
         stage_times=text.stage_times,
         filed_as=event.cause,
     )
-    return Draft(filing, text.model_copy(update={"labels": labels}))
+    return Draft(filing, text.model_copy(update={"labels": labels}), judgement.failures)
 
 
 def _refused(event: StoryEnriched, text: StoryText, reason: str) -> Draft:

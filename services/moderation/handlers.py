@@ -94,6 +94,8 @@ class Desk:
     async def _take_filing(self, event: StoryEnriched, now: datetime, at: Position) -> None:
         state = self.book.of(event.story_id)
         drafted = await self._draft(event, state)
+        for failure in drafted.failures:
+            logger().error("rule.broken", rule=failure.rule, error=failure.error, story_id=event.story_id)
         after = decide(state, drafted.filing, now, at)
         text = None
         if keeps_text(after, drafted.filing):

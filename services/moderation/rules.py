@@ -32,11 +32,20 @@ FACTS: Final[Mapping[str, Fact]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class RuleFailure:
+    """A rule that broke, and the class of its error; never its message, which may quote the story."""
+
+    rule: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """What all rules together said; `labels` are sorted."""
+    """What all rules together said; `labels` are sorted. `failures`: rules that broke, for whoever mends them."""
 
     ruling: Ruling
     labels: tuple[str, ...] = ()
+    failures: tuple[RuleFailure, ...] = ()
 
 
 class _Finder(Protocol):
@@ -55,9 +64,9 @@ class _Text:
 class Rules:
     """A rule table made ready: phrases are indexed once."""
 
-    def __init__(self, table: Iterable[Rule] = FIRST) -> None:
+    def __init__(self, table: Iterable[Rule] = FIRST, facts: Mapping[str, Fact] = FACTS) -> None:
         """Raises ValueError for a rule that cannot mean anything, KeyError for an unknown fact."""
-        self._rules: list[tuple[Rule, _Finder | Fact]] = [(rule, _ready(rule)) for rule in table]
+        self._rules: list[tuple[Rule, _Finder | Fact]] = [(rule, _ready(rule, facts)) for rule in table]
 
     def judge(self, enriched: Enriched) -> Judgement:
         """Return what the rules say; never raises on account of a rule.
@@ -68,8 +77,9 @@ class Rules:
         holds: list[tuple[Hold, tuple[Evidence, ...]]] = []
         labels: set[str] = set()
         label_evidence: list[Evidence] = []
+        failures: list[RuleFailure] = []
         for rule, looks in self._rules:
-            then, evidence = _apply(rule, looks, enriched, texts)
+            then, evidence = _apply(rule, looks, enriched, texts, failures)
             match then:
                 case Hold():
                     holds.append((then, evidence))
@@ -77,30 +87,31 @@ class Rules:
                     labels.add(label)
                     label_evidence.extend(evidence)
         if not holds:
-            return Judgement(Ruling("allow", evidence=tuple(label_evidence)), tuple(sorted(labels)))
+            return Judgement(Ruling("allow", evidence=tuple(label_evidence)), tuple(sorted(labels)), tuple(failures))
         first, _ = holds[0]
         evidence = tuple(one for _, found in holds for one in found) + tuple(label_evidence)
         ruling = Ruling("hold", reason=first.reason, queue=first.queue, evidence=evidence)
-        return Judgement(ruling, tuple(sorted(labels)))
+        return Judgement(ruling, tuple(sorted(labels)), tuple(failures))
 
 
-def _ready(rule: Rule) -> _Finder | Fact:
+def _ready(rule: Rule, facts: Mapping[str, Fact]) -> _Finder | Fact:
     match rule.finds:
         case AnyPhrase(phrases):
             return Phrases(phrases)
         case YoungPerson(under, persons, verbs):
             return Minors(under, persons, verbs)
         case Filing(fact):
-            return FACTS[fact]
+            return facts[fact]
 
 
 def _apply(
-    rule: Rule, looks: _Finder | Fact, enriched: Enriched, texts: Sequence[_Text]
+    rule: Rule, looks: _Finder | Fact, enriched: Enriched, texts: Sequence[_Text], failures: list[RuleFailure]
 ) -> tuple[Hold | Label | None, tuple[Evidence, ...]]:
-    """Return what follows from one rule, None for nothing; a rule that breaks speaks as its kind demands."""
+    """Return what follows from one rule, None for nothing; one that breaks speaks as its kind demands, and is told."""
     try:
         evidence = tuple(islice(_evidence(rule, looks, enriched, texts), EVIDENCE_PER_RULE))
-    except Exception:  # noqa: BLE001 - a broken rule must neither lose a story nor let a legal question pass
+    except Exception as error:  # noqa: BLE001 - a broken rule must neither lose a story nor let a legal question pass
+        failures.append(RuleFailure(rule.name, type(error).__name__))
         broken = (Evidence(rule=rule.name, rule_version=rule.version),)
         if rule.legal:
             return Hold(rule.then.queue if isinstance(rule.then, Hold) else "legal", _could_not(rule)), broken

@@ -1,18 +1,16 @@
 """What the first rules hold, label and let pass."""
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.moderation import rules
 from services.moderation.rulebook import FIRST, AnyPhrase, Filing, Hold, Label, Rule
-from services.moderation.rules import Judgement, Rules, judge
+from services.moderation.rules import Judgement, RuleFailure, Rules, judge
 from services.moderation.wording import passage
-from shared.domain.events import Span
+from shared.domain.events import Enriched, Span
 from shared.domain.story import headline_of, plain_body_of
 from tests.domain.stories import enriched, ninjs
 from tests.material import material
@@ -161,23 +159,21 @@ def test_the_first_rule_that_holds_gives_the_reason_and_all_give_evidence() -> N
     ]
 
 
-class Broken:
-    """A rule's finder with a fault."""
-
-    def find(self, text: object) -> Iterator[object]:
-        raise RuntimeError("a fault in the rule")
+def broken(_: Enriched) -> bool:
+    """A fact with a fault."""
+    raise RuntimeError("a fault in the rule")
 
 
 @pytest.mark.parametrize(("legal", "outcome", "labels"), [(True, "hold", ()), (False, "allow", ("unchecked-odd",))])
-def test_a_broken_rule_holds_where_law_asks_and_passes_with_a_label_elsewhere(
-    monkeypatch: pytest.MonkeyPatch, legal: bool, outcome: str, labels: tuple[str, ...]
+def test_a_broken_rule_holds_where_law_asks_passes_with_a_label_elsewhere_and_is_told(
+    legal: bool, outcome: str, labels: tuple[str, ...]
 ) -> None:
-    """A fault of ours must neither lose a story nor let a legal question pass."""
-    monkeypatch.setattr(rules, "Phrases", lambda phrases: Broken())
-    broken = Rules([Rule("odd", 1, AnyPhrase(("odd",)), Hold("legal", "odd"), legal=legal)])
-    judgement = broken.judge(enriched("an odd text"))
+    """A fault of ours must neither lose a story nor let a legal question pass, and somebody must hear of it."""
+    table = Rules([Rule("odd", 1, Filing("has_contacts"), Hold("legal", "odd"), legal=legal)], {"has_contacts": broken})
+    judgement = table.judge(enriched("an odd text"))
     assert (judgement.ruling.outcome, judgement.labels) == (outcome, labels)
     assert spoke(judgement) == {"odd"} if legal else judgement.ruling.evidence[0].rule == "odd"
+    assert judgement.failures == (RuleFailure("odd", "RuntimeError"),)
 
 
 def test_a_table_is_refused_that_cannot_mean_anything() -> None:
