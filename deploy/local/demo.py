@@ -64,10 +64,13 @@ class Proof:
         self.events.setdefault(_name(item), (item, _now_us()))
 
 
-async def demo(instance: Instance, file: Path, say: Say, *, secret: str | None = None) -> Exit:
+async def demo(
+    instance: Instance, file: Path, say: Say, *, secret: str | None = None, within: float = ARRIVES_WITHIN_S
+) -> Exit:
     """File `file` and tell how it arrived; returns how it ended.
 
     `secret` makes the receiver verify with another secret than the endpoint's own: the proof must then fail.
+    `within`: seconds given to webhook and stream event.
     """
     proof = Proof()
     try:
@@ -80,7 +83,7 @@ async def demo(instance: Instance, file: Path, say: Say, *, secret: str | None =
             ):
                 proof.unverified.clear()  # a challenge may outrun the answer that brings its secret; it is sent again
                 accepted = await _file(client, instance, file, say)
-                return await _await_arrival(client, instance, accepted, proof, file, say)
+                return await _await_arrival(client, instance, accepted, proof, file, say, within)
     except DemoFailed as error:
         say(str(error))
         return error.code
@@ -205,9 +208,15 @@ async def _receipt(client: httpx2.AsyncClient, instance: Instance, event_id: str
 
 
 async def _await_arrival(
-    client: httpx2.AsyncClient, instance: Instance, accepted: dict[str, Any], proof: Proof, file: Path, say: Say
+    client: httpx2.AsyncClient,
+    instance: Instance,
+    accepted: dict[str, Any],
+    proof: Proof,
+    file: Path,
+    say: Say,
+    within: float,
 ) -> Exit:
-    deadline = time.monotonic() + ARRIVES_WITHIN_S
+    deadline = time.monotonic() + within
     story_id = accepted["story_id"]
     while time.monotonic() < deadline:
         receipt = await _receipt(client, instance, accepted["event_id"])

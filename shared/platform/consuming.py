@@ -66,6 +66,7 @@ async def consume(
     ownership: Ownership | None = None,
     window: int = WINDOW,
     commit_every: float = COMMIT_EVERY_S,
+    drain_within: float = DRAIN_WITHIN_S,
     health: Health | None = None,
     membership: Membership | None = None,
     parked_per_minute: int = PARKED_PER_MINUTE,
@@ -75,6 +76,7 @@ async def consume(
     Earlier sources go first: before each handful of a source (its `at_most`), everything that waits in the sources
     before it is taken. `member` is the static member id: stable over restarts, unique among running processes.
     `window` bounds the records in flight per partition. `parked_per_minute` bounds how many records may be parked.
+    `drain_within`: seconds that open completions are given when partitions go or the loop stops.
 
     `Unprocessable` parks a record and goes on. Any other error, a failed park included, ends the loop with that error;
     the offset of the record does not pass. Raises NoCommittedOffset, Misconfigured (topics missing or of unequal
@@ -91,6 +93,7 @@ async def consume(
         stop=stop,
         ownership=ownership,
         commit_every=commit_every,
+        drain_within=drain_within,
         health=health,
         membership=membership or Membership(),
         parked_per_minute=parked_per_minute,
@@ -127,6 +130,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         stop: asyncio.Event,
         ownership: Ownership | None,
         commit_every: float,
+        drain_within: float,
         health: Health | None,
         membership: Membership,
         parked_per_minute: int,
@@ -139,6 +143,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._stop = stop
         self._ownership = ownership
         self._commit_every = commit_every
+        self._drain_within = drain_within
         self._health = health
         self._membership = membership
         self._budget = ParkingBudget(parked_per_minute)
@@ -231,7 +236,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def _end(self) -> None:
         """Finish what is in hand when asked to stop, commit what is finished, close. Never hides the first error."""
         try:
-            await self._release(drain=DRAIN_WITHIN_S if self._failure is None else 0)
+            await self._release(drain=self._drain_within if self._failure is None else 0)
         except Exception as error:
             log.warning("consumer.release_failed", group=self._group, error=type(error).__name__)
             if self._failure is None:
@@ -292,7 +297,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """The coordinator's callback: finish, commit and let go before anybody else may take over."""
         try:
-            await self._release(drain=DRAIN_WITHIN_S)
+            await self._release(drain=self._drain_within)
         except Exception as error:  # noqa: BLE001 - aiokafka would only log it
             self._fail(error)
 

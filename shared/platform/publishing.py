@@ -77,11 +77,14 @@ class Publisher:
         client_id: str | None = None,
         *,
         deadline: float = DEADLINE_S,
+        close_within: float = CLOSE_WITHIN_S,
         on_append_time: AppendTimeSeen | None = None,
     ) -> None:
+        """`deadline`: seconds to wait for a confirmation; `close_within`: for what is under way at the end."""
         self._kafka = kafka
         self._client_id = client_id or kafka.client_id
         self._deadline = deadline
+        self._close_within = close_within
         self._on_append_time = on_append_time
         self._producer: Any = None  # aiokafka is untyped; None means: build one before the next send
         self._building = asyncio.Lock()
@@ -235,7 +238,7 @@ class Publisher:
         self._producer = None
         if producer is None:
             return
-        task = asyncio.create_task(_let_go(producer, within=CLOSE_WITHIN_S))
+        task = asyncio.create_task(_let_go(producer, within=self._close_within))
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import demo as demonstration
 from deploy.local.demo import Exit, demo
 from deploy.local.layout import PROJECT
 from tests.journeys.go_between import Instead, a_promise, between, hello_only, silence
@@ -109,12 +108,10 @@ async def test_half_a_proof_is_none(
     told: str,
     wire: Wire,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With a silent stream, a stream without the story, or no webhook it exits non-zero and says which was missing."""
-    monkeypatch.setattr(demonstration, "ARRIVES_WITHIN_S", 5.0)
     said: list[str] = []
     async with between(wire.now.gateway, kept_back) as gateway:
-        ended = await demo(replace(wire.now, gateway=gateway), a_page(tmp_path), said.append)
+        ended = await demo(replace(wire.now, gateway=gateway), a_page(tmp_path), said.append, within=5.0)
     assert ended is Exit.NOT_PROVEN, said
     assert any(told in line for line in said), said

@@ -241,10 +241,13 @@ class TestCompletion:
             for promise in stuck:
                 promise.complete()
             await wait_until(lambda: len(stuck) == 12, 15)
-            while any(not promise.done() for promise in stuck) or len(stuck) < 30:
+
+            def all_completed() -> bool:
                 for promise in stuck:
                     promise.complete()
-                await asyncio.sleep(0)
+                return len(stuck) == 30
+
+            await wait_until(all_completed, 15)
             await wait_until(lambda: committed_is(kafka, 30), 15)
 
     def test_what_is_said_first_counts(self) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from deploy.local.kafka import LocalKafka
-from shared.platform import consuming
 from shared.platform.consuming import Completion, Expelled, Membership, Record, Source, committed, follower_group
 from shared.platform.health import Health
 from shared.platform.publishing import Publisher
@@ -202,11 +201,8 @@ class TestOwnership:
             loop.stop.set()
             await asyncio.wait_for(loop.task, 15)
 
-    async def test_what_the_owner_completes_while_letting_go_is_committed(
-        self, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_what_the_owner_completes_while_letting_go_is_committed(self, kafka: KafkaSettings) -> None:
         """A deliverer that hands its queue over on the way out owes nothing twice."""
-        monkeypatch.setattr(consuming, "DRAIN_WITHIN_S", 0.1)  # nothing completes by itself here
         await lanes(kafka)
         await fill(kafka, Topic.INBOX, ["a"], partition=0)
         promises: list[Completion] = []
@@ -219,7 +215,9 @@ class TestOwnership:
             async def lost(self, partitions: frozenset[int]) -> None:
                 promises[0].complete()
 
-        async with running(kafka, SOURCES, handle=handle, park=Desk().park, ownership=HandsOver()) as loop:
+        async with running(
+            kafka, SOURCES, handle=handle, park=Desk().park, ownership=HandsOver(), drain_within=0.1
+        ) as loop:
             await wait_until(lambda: promises, 15)
             await loop.stopped()
         assert (await committed(kafka, follower_group("desk", Topic.INBOX), Topic.INBOX, [0]))[0] == 1

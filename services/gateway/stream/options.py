@@ -24,6 +24,8 @@ class StreamOptions:
     """Unsent bytes of one client beyond which it is slow."""
     socket_buffer: int = 64 * KIB
     """SO_SNDBUF of a stream connection, bytes."""
+    head_s: float = 15.0
+    """How long a client may take to send the head of a request, seconds."""
     evict_s: float = 10.0
     """How long a client may take no byte before it is let go, seconds."""
     dead_s: float = 30.0

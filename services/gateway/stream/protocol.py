@@ -19,11 +19,10 @@ from shared.platform.logs import logger
 PATH: Final = b"/v1/stream"
 MOST_HEAD: Final = 64 * 1024
 """Bytes of a request's line and headers."""
-HEAD_WITHIN_S: Final = 15.0
 """How long a request's head may take to come in."""
 
 _TOO_LARGE: Final = Problem(431, "Request header fields too large", f"A head may have {MOST_HEAD} bytes.")
-_TOO_SLOW: Final = Problem(408, "Request timeout", f"The head did not come within {HEAD_WITHIN_S:g} s.")
+_TOO_SLOW: Final = Problem(408, "Request timeout", "The head of the request did not come in time.")
 _FAILED: Final = Problem(500, "The request could not be judged")
 _UNREADABLE: Final = Problem(400, "The query is not readable", "Percent-encoded UTF-8, at most 200 parameters.")
 
@@ -184,7 +183,7 @@ class _StreamProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._in_head = True
         if self._late is None:
-            self._late = self.loop.call_later(HEAD_WITHIN_S, self._refuse_late)
+            self._late = self.loop.call_later(self.hub.options.head_s, self._refuse_late)
 
     def _refuse_late(self) -> None:
         self._late = None
