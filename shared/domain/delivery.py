@@ -1,45 +1,12 @@
-"""What a delivery is: its id, the states it may pass through, and the gate in front of the socket."""
+"""What a delivery is: its id, and the gate in front of the socket. The states of its tries: `events.Attempted`."""
 
 import base64
 import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
 
-from shared.domain.errors import IllegalMove
 from shared.domain.story import Kind
 from shared.domain.subscription import Ordering
-
-
-class DeliveryState(StrEnum):
-    PENDING = "pending"
-    SENDING = "sending"
-    RETRYING = "retrying"
-    DELIVERED = "delivered"
-    SUPERSEDED = "superseded"
-    FILTERED = "filtered"
-    KILLED = "killed"
-    EXPIRED = "expired"
-
-
-_S = DeliveryState
-MOVES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    _S.PENDING: frozenset({_S.SENDING, _S.SUPERSEDED, _S.KILLED, _S.EXPIRED, _S.FILTERED}),
-    _S.SENDING: frozenset({_S.DELIVERED, _S.RETRYING, _S.EXPIRED, _S.KILLED, _S.SUPERSEDED}),
-    _S.RETRYING: frozenset({_S.SENDING, _S.SUPERSEDED, _S.KILLED, _S.EXPIRED}),
-    _S.EXPIRED: frozenset({_S.SENDING}),  # a person may ask for one more try
-    _S.DELIVERED: frozenset(),
-    _S.SUPERSEDED: frozenset(),
-    _S.FILTERED: frozenset(),
-    _S.KILLED: frozenset(),
-}
-
-
-def move(state: DeliveryState, to: DeliveryState) -> DeliveryState:
-    """Return `to`, or raise `IllegalMove` when a delivery may not go there from `state`."""
-    if to not in MOVES[state]:
-        raise IllegalMove(f"a delivery that is {state} cannot become {to}")
-    return to
 
 
 def delivery_id(story_id: str, release_no: int, endpoint_id: str) -> str:

@@ -4,8 +4,7 @@ WireError
 ├── Refusal                 a rule says no; the caller is told why, nothing is retried
 │   ├── UnknownStory        nothing is known under that id
 │   ├── IllegalMove         the story's state does not allow it (withhold before release, …)
-│   ├── NotAllowed          this person may not do it (the second pair of eyes is the first)
-│   └── BadFilter           a subscription filter that cannot mean anything
+│   └── NotAllowed          this person may not do it (the second pair of eyes is the first)
 ├── Unprocessable           a record that can never succeed: parked with its bytes and this reason
 │   ├── Undecodable         not JSON, or not the shape its type promises
 │   └── UnknownEventType    well-formed, but of a type this service does not act on
@@ -33,10 +32,6 @@ class IllegalMove(Refusal):
 
 class NotAllowed(Refusal):
     """This person may not decide this (for example: confirm their own kill)."""
-
-
-class BadFilter(Refusal):
-    """A subscription filter that names an unknown field or an impossible value."""
 
 
 class Unprocessable(WireError):

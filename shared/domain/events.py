@@ -122,7 +122,6 @@ class FanOutBlock(Shape):
     item: Item
     endpoint_ids: tuple[str, ...]
     shard: int
-    replay_id: str | None = None
 
 
 class Retry(Shape):

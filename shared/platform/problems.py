@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.domain.errors import BadFilter, IllegalMove, NotAllowed, Refusal, UnknownStory
+from shared.domain.errors import IllegalMove, NotAllowed, Refusal, UnknownStory
 from shared.platform.logs import logger
 from shared.platform.publishing import PublishError
 
@@ -188,7 +188,6 @@ _JUDGES: Final[Mapping[type[Exception], Judge]] = {
     UnknownStory: _refused(Code.NOT_FOUND),
     NotAllowed: _refused(Code.FORBIDDEN),
     IllegalMove: _refused(Code.CONFLICT),
-    BadFilter: _refused(Code.INVALID),
     Refusal: _refused(Code.CONFLICT),
     PublishError: _not_kept,
     TimeoutError: _not_kept,
