@@ -14,8 +14,13 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 CACHE = PROJECT / ".cache"  # beside the data, not in it: wiping the data downloads nothing again
-POM = Path(__file__).with_name("pom.xml")
-JARS = CACHE / "kafka-4.4.0"
+POMS = {
+    "4.4.0": Path(__file__).with_name("pom.xml"),
+    "3.9.2": Path(__file__).with_name("pom-3.9.2.xml"),
+}
+KAFKA = os.environ.get("KAFKA_VERSION") or "4.4.0"  # the oldest one that is supported is for `make matrix`
+POM = POMS.get(KAFKA, POMS["4.4.0"])
+JARS = CACHE / f"kafka-{KAFKA}"
 JARS_STAMP = "pom.sha256"
 OLDEST_JAVA = 17
 
@@ -30,7 +35,12 @@ def sha256_of(path: Path) -> str:
 
 
 def jars_are_current(jars: Path = JARS, pom: Path = POM) -> bool:
-    """Tell whether `jars` holds exactly what `pom` names; the stamp is written last, so half a copy is not current."""
+    """Tell whether `jars` holds exactly what `pom` names; the stamp is written last, so half a copy is not current.
+
+    Raises `Missing` where KAFKA_VERSION asks for a Kafka that no pom names.
+    """
+    if KAFKA not in POMS:
+        raise Missing(f"there is no Kafka {KAFKA} here: KAFKA_VERSION may be {' or '.join(POMS)}")
     stamp = jars / JARS_STAMP
     return stamp.is_file() and stamp.read_text() == sha256_of(pom)
 

@@ -49,11 +49,27 @@ def test_java_home_goes_before_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert machine.java() == chosen
 
 
+@pytest.mark.parametrize("version", machine.POMS)
+def test_each_broker_version_has_a_pom_that_names_it(version: str) -> None:
+    """What the folder of the jars is called is what is in it."""
+    named = re.search(
+        r"<artifactId>kafka_2\.13</artifactId>\s*<version>(.*?)</version>", machine.POMS[version].read_text()
+    )
+    assert named is not None
+    assert named[1] == version
+
+
 def test_the_jars_folder_is_named_after_the_broker_it_holds() -> None:
-    """Another version in the pom goes to another folder."""
-    version = re.search(r"<artifactId>kafka_2\.13</artifactId>\s*<version>(.*?)</version>", machine.POM.read_text())
-    assert version is not None
-    assert machine.JARS.name == f"kafka-{version[1]}"
+    """Another version goes to another folder, so that both stay."""
+    assert machine.JARS.name == f"kafka-{machine.KAFKA}"
+    assert machine.POMS[machine.KAFKA] == machine.POM
+
+
+def test_a_broker_version_that_nobody_has_tried_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names those there are."""
+    monkeypatch.setattr(machine, "KAFKA", "2.8.0")
+    with pytest.raises(machine.Missing, match=r"no Kafka 2\.8\.0 here.*4\.4\.0 or 3\.9\.2"):
+        machine.broker_jars()
 
 
 class TestFetchingJars:
