@@ -44,7 +44,7 @@ DUE_TOPICS = (Topic.DUE_FLASH, Topic.DUE, *TIER_TOPICS.values())
 
 
 async def main() -> None:
-    settings = load(DistributionSettings)
+    settings = load(DistributionSettings, "distribution")
     if settings.profile == "production" and settings.endpoint_allow:
         raise Misconfigured("WIRE_ENDPOINT_ALLOW is for the local profile only; unset it in production.")
     async with AsyncExitStack() as opened:
@@ -64,7 +64,8 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
     publisher = await opened.enter_async_context(Publisher(kafka, "distribution"))
     lookup = await opened.enter_async_context(Lookup(kafka))
     policy = EgressPolicy(allow=parse_allow(settings.endpoint_allow))
-    sender = AiohttpSender(policy, Budgets(total=settings.send_timeout_s, connect=settings.connect_timeout_s))
+    budgets = Budgets(total=settings.send_timeout_s, connect=settings.connect_timeout_s)
+    sender = AiohttpSender(policy, budgets, failpoints=kafka.failpoints)
     opened.push_async_callback(sender.close)
 
     tables = Tables(Registry(sealer.open), Recipients(), Standings())

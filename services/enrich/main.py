@@ -25,7 +25,7 @@ from shared.platform.tracing import configure_tracing
 
 async def main(lane: Lane) -> None:
     """Run one lane until a signal stops it. Raises JobError when a job fails: start the process again."""
-    settings = load(EnrichSettings)
+    settings = load(EnrichSettings, PRODUCER if lane is Lane.ROUTINE else f"{PRODUCER}-{lane}")
     configure_logs(PRODUCER, settings.log_format, settings.log_level)
     configure_tracing(PRODUCER, settings.otlp)
     async with AsyncExitStack() as opened:

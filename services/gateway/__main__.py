@@ -13,7 +13,7 @@ EXAMPLE = "example: WIRE_KAFKA=127.0.0.1:9092 WIRE_GATEWAY_PORT=8080 python -m s
 
 
 async def service() -> None:
-    settings = load(GatewaySettings)
+    settings = load(GatewaySettings, "gateway")
     configure_logs("gateway", settings.log_format, settings.log_level)
     configure_tracing("gateway", settings.otlp)
     await main(settings)

@@ -30,7 +30,7 @@ from shared.platform.topics import Topic
 
 
 async def main() -> None:
-    settings = load(IngestSettings)
+    settings = load(IngestSettings, "ingest")
     async with AsyncExitStack() as opened:
         await run(await jobs(settings, opened))
 

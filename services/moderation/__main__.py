@@ -13,7 +13,7 @@ EXAMPLE = "example: WIRE_KAFKA=127.0.0.1:9092 WIRE_OPS_PORT=9103 python -m servi
 
 
 async def service() -> None:
-    settings = load(ModerationSettings)
+    settings = load(ModerationSettings, "moderation")
     configure_logs("moderation", settings.log_format, settings.log_level)
     configure_tracing("moderation", settings.otlp)
     await main(settings)

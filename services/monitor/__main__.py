@@ -11,7 +11,7 @@ from shared.platform.tracing import configure_tracing
 
 
 async def service() -> None:
-    settings = load(MonitorSettings)
+    settings = load(MonitorSettings, "monitor")
     configure_logs("monitor", settings.log_format, settings.log_level)
     configure_tracing("monitor", settings.otlp)
     await main(settings)

@@ -24,6 +24,7 @@ from shared.platform.health import Health
 from shared.platform.intake import Intake, NoCommittedOffset, Share, Source
 from shared.platform.membership import Expelled, Membership
 from shared.platform.parking import ParkingBudget, TooManyParked
+from shared.platform.publishing import PublishFailed
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import name
@@ -136,6 +137,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         parked_per_minute: int,
     ) -> None:
         self._kafka = kafka
+        self._failpoints = kafka.failpoints
         self._group = group
         self._member = member
         self._handle_record = handle
@@ -378,6 +380,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         intake.begin(share, record)
         self._in_hand += 1
         try:
+            if self._failpoints is not None:
+                await self._failpoints.passing(f"handle.{record.topic}.before", PublishFailed)
             completion = await self._handle_record(record)
         except Unprocessable as error:
             await self._park(record, error)

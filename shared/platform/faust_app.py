@@ -3,15 +3,19 @@
 Only `faust_worker` uses it (decision 0003, which lists the seams of Faust that it overrides).
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import faust
+from aiokafka.errors import CommitFailedError
+from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Producer as FaustProducer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
-from faust.types import AppT, Message, TransportT
+from faust.types import TP, AppT, Message, TransportT
 
+from shared.platform.failpoints import Failpoints
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import MIB
+from shared.platform.topics import MIB, Topic
 
 CONFIRM_SECONDS = 30.0
 SESSION_SECONDS = 10.0
@@ -38,7 +42,21 @@ class LaneProducer(FaustProducer):
         return len(await self._ensure_producer().partitions_for(topic))
 
 
+class _Consumer(FaustConsumer):
+    """Faust's consumer, whose commits pass the failpoints."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        app = cast(LaneApp, self.app)
+        if app.failpoints is None:
+            return await super()._commit(offsets)
+        await app.failpoints.passing(f"commit.{app.source}.before", CommitFailedError)
+        done = await super()._commit(offsets)
+        await app.failpoints.passing(f"commit.{app.source}.after", CommitFailedError)
+        return done
+
+
 class _Transport(FaustTransport):
+    Consumer = _Consumer
     Producer = LaneProducer
 
 
@@ -46,6 +64,8 @@ class LaneApp(faust.App):
     """A Faust app that talks through `_Transport` and keeps nothing on disk."""
 
     mundane_level = "debug"
+    source: Topic
+    failpoints: Failpoints | None = None
 
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)
@@ -64,9 +84,11 @@ class Raw(faust.Schema[bytes, bytes]):
         return message.value
 
 
-def lane_app(kafka: KafkaSettings, group: str, member: str, commit_interval: float, window: int) -> LaneApp:
-    """An app that reads as `group` with the static id `member` and buffers up to `window` records per partition."""
-    return LaneApp(
+def lane_app(
+    kafka: KafkaSettings, source: Topic, group: str, member: str, commit_interval: float, window: int
+) -> LaneApp:
+    """An app that reads `source` as `group` with the static id `member`; buffers up to `window` records a partition."""
+    app = LaneApp(
         id=group,
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap.split(",")],
         broker_client_id=member,
@@ -93,3 +115,5 @@ def lane_app(kafka: KafkaSettings, group: str, member: str, commit_interval: flo
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
+    app.source, app.failpoints = source, kafka.failpoints
+    return app

@@ -32,7 +32,7 @@ from shared.platform.faust_app import CONFIRM_SECONDS, LaneProducer, Raw, lane_a
 from shared.platform.health import Health
 from shared.platform.logs import logger
 from shared.platform.metrics import HANDLE_SECONDS, PUBLISH_SECONDS, RECORDS_CONSUMED, RECORDS_PUBLISHED
-from shared.platform.publishing import Outgoing, RecordTooLarge
+from shared.platform.publishing import Outgoing, PublishFailed, RecordTooLarge
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name, partition_of, spec
@@ -69,7 +69,7 @@ async def run_lane(
     restarts. Raises NoCommittedOffset or Misconfigured before it starts where the topic was not provisioned.
     """
     await _refuse_unprovisioned(kafka, app_id, source)
-    app = lane_app(kafka, group_name(app_id, kafka.topic_prefix), member, commit_interval, window)
+    app = lane_app(kafka, source, group_name(app_id, kafka.topic_prefix), member, commit_interval, window)
     _tell_assignment(app, health)
     pipe = _Pipe(app, kafka, app_id, source, handle, park, item_deadline, window, parked_per_minute)
     app.agent(app.topic(name(source, kafka.topic_prefix), schema=Raw()), name="lane", concurrency=1)(pipe.run)
@@ -112,6 +112,7 @@ class _Pipe:
         self._app = app
         service, _, lane = app_id.partition("-")
         self._prefix = kafka.topic_prefix
+        self._failpoints = kafka.failpoints
         self._source = source
         self._handle = handle
         self._park = park
@@ -137,12 +138,16 @@ class _Pipe:
         record = _record(self._source, event.message)
         with self._seconds.time():
             outputs = await self._handled(record)
+        if self._failpoints is not None:
+            await self._failpoints.before_publishing([output.topic for output in outputs], PublishFailed)
         sent_at = time.monotonic()
         answers = [await self._send(output) for output in outputs]
         await self._waiting.put(_InHand(event, tuple(output.topic for output in outputs), tuple(answers), sent_at))
 
     async def _handled(self, record: Record) -> Sequence[Outgoing]:
         try:
+            if self._failpoints is not None:
+                await self._failpoints.passing(f"handle.{self._source}.before", PublishFailed)
             async with asyncio.timeout(self._item_deadline):
                 outputs = await self._handle(record)
             for output in outputs:
@@ -176,6 +181,8 @@ class _Pipe:
                 in_hand = await self._waiting.get()
                 async with asyncio.timeout(CONFIRM_SECONDS):
                     await asyncio.gather(*in_hand.answers)
+                if self._failpoints is not None:
+                    await self._failpoints.after_publishing(in_hand.outputs, PublishFailed)
                 in_hand.event.ack()
                 self._count(in_hand)
         except Exception as error:  # noqa: BLE001 - whatever it is, the outputs are not known to be kept

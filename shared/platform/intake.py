@@ -70,6 +70,7 @@ class Intake:
         self.topic = source.topic
         self.consumer = consumer
         self.group = group
+        self._failpoints = kafka.failpoints
         self._at_most = source.at_most
         self._window = window
         self._name = name(source.topic, kafka.topic_prefix)
@@ -203,7 +204,11 @@ class Intake:
             if not passing:
                 return
             try:
+                if self._failpoints is not None:
+                    await self._failpoints.passing(f"commit.{self.topic}.before", CommitFailedError)
                 await self.consumer.commit({at: offset for at, (_, offset) in passing.items()})
+                if self._failpoints is not None:
+                    await self._failpoints.passing(f"commit.{self.topic}.after", CommitFailedError)
             except (
                 CommitFailedError,
                 IllegalGenerationError,

@@ -4,6 +4,7 @@
 KNOWN: tuple[str, ...] = (
     # every service
     "WIRE_BIND",
+    "WIRE_FAILPOINTS",
     "WIRE_INSTANCE",
     "WIRE_KAFKA",
     "WIRE_LOG_FORMAT",

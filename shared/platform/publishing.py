@@ -82,6 +82,7 @@ class Publisher:
     ) -> None:
         """`deadline`: seconds to wait for a confirmation; `close_within`: for what is under way at the end."""
         self._kafka = kafka
+        self._failpoints = kafka.failpoints
         self._client_id = client_id or kafka.client_id
         self._deadline = deadline
         self._close_within = close_within
@@ -134,6 +135,8 @@ class Publisher:
         records = list(records)
         for record in records:
             _check_size(record)
+        if self._failpoints is not None:
+            await self._failpoints.before_publishing([record.topic for record in records], PublishFailed)
         limit = self._deadline if deadline is None else deadline
         began = time.monotonic()
         try:
@@ -149,6 +152,8 @@ class Publisher:
         for record in records:
             RECORDS_PUBLISHED.labels(record.topic).inc()
             PUBLISH_SECONDS.labels(record.topic).observe(took)
+        if self._failpoints is not None:
+            await self._failpoints.after_publishing([record.topic for record in records], PublishFailed)
         return confirmed
 
     async def partitions(self, topic: Topic) -> int:

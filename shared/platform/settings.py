@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.domain.errors import Misconfigured
+from shared.platform.failpoints import Failpoints, arm
 from shared.platform.known_settings import ELSEWHERE, KNOWN
 
 PREFIX = "WIRE_"
@@ -27,12 +29,14 @@ class SettingsError(Misconfigured):
 class KafkaSettings(BaseModel):
     """Where the brokers are and how topics are named there."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     bootstrap: str = DEFAULT_KAFKA
     topic_prefix: str = ""
     replication: int = 1
     client_id: str = "slugline"
+    failpoints: Failpoints | None = None
+    """What a test does to this process where it meets the brokers or a receiver; else None."""
 
 
 class CommonSettings(BaseSettings):
@@ -87,6 +91,9 @@ class CommonSettings(BaseSettings):
     otlp: str | None = Field(
         default=None, description="OTLP/HTTP collector to send traces to, as a base URL; nothing is traced without it"
     )
+    failpoints: Path | None = Field(
+        default=None, description="folder with orders to fail at named points, for tests; refused in production"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -114,13 +121,28 @@ class CommonSettings(BaseSettings):
         return init_settings, env_settings
 
 
-def load(settings: type[S]) -> S:
-    """Read `settings` from the environment; raises SettingsError with a sentence fit for a terminal."""
+def load(settings: type[S], process: str = "") -> S:
+    """Read `settings` from the environment; raises SettingsError with a sentence fit for a terminal.
+
+    `process` is the service's name, and its lane's where there are two; failpoints are armed under it, once.
+    """
     refuse_unknown(os.environ)
     try:
-        return settings()
+        loaded = settings()
     except ValidationError as error:
         raise SettingsError(_in_words(settings, error)) from None
+    if loaded.failpoints is not None and loaded.profile == "production":
+        raise SettingsError("WIRE_FAILPOINTS lets tests kill a process; unset it in production.")
+    return _armed(loaded, process) if process else loaded
+
+
+def _armed(settings: S, process: str) -> S:
+    """The settings with what the failpoints' folder orders for this life of the process."""
+    if settings.failpoints is None:
+        return settings
+    copy = process if settings.instance == "0" else f"{process}-{settings.instance}"
+    kafka = settings.kafka.model_copy(update={"failpoints": arm(settings.failpoints, copy)})
+    return settings.model_copy(update={"kafka": kafka})
 
 
 def refuse_unknown(environ: Mapping[str, str]) -> None:

@@ -39,7 +39,7 @@ async def copied(record: Record, *, fragile: bool) -> Sequence[Outgoing]:
 
 
 async def lane() -> None:
-    settings = load(CommonSettings)
+    settings = load(CommonSettings, "enrich")
     health = Health()
     handle = partial(copied, fragile=sys.argv[1] == "fragile")
     async with Publisher(settings.kafka) as publisher:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -53,10 +55,13 @@ class Lane:
 
 
 @asynccontextmanager
-async def lane(kafka: KafkaSettings, temper: str = "steady", instance: str = "0") -> AsyncIterator[Lane]:
+async def lane(
+    kafka: KafkaSettings, temper: str = "steady", instance: str = "0", failpoints: str = ""
+) -> AsyncIterator[Lane]:
     """Start a lane process whose operations port answers; what is still running at the end is killed."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WIRE_")}
     environment |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix, "WIRE_INSTANCE": instance}
+    environment["WIRE_FAILPOINTS"] = failpoints
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "tests.platform.lane_process", temper), stderr=PIPE, env=environment
     )
@@ -181,6 +186,35 @@ async def test_a_second_process_takes_its_share(kafka: KafkaSettings) -> None:
     records = await output(kafka)
     assert {record.value for record in records} == set(values)
     assert in_order(records)
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "came", "repeated"),
+    [
+        (f"handle.{Topic.RECEIVED}.before 3 kill", -signal.SIGKILL, 0, 0),
+        (f"publish.{Topic.INBOX}.before 3 fail", FAIL_STOP, 0, 0),
+        (f"publish.{Topic.INBOX}.after 1 kill", -signal.SIGKILL, 1, 1),
+        (f"commit.{Topic.RECEIVED}.after 1 kill", -signal.SIGKILL, 1, 0),
+    ],
+)
+async def test_a_process_struck_at_a_failpoint_loses_nothing(
+    kafka: KafkaSettings, tmp_path: Path, order: str, code: int, came: int, repeated: int
+) -> None:
+    """Each place leaves at least `came` outputs behind; the next life makes the rest, and repeats what it must."""
+    (tmp_path / "enrich").write_text(order)
+    values = stories(5)
+    await file(kafka, values, key="one-story")
+    async with lane(kafka, failpoints=str(tmp_path)) as first:
+        assert await first.ended() == code
+    left = [record.value for record in await output(kafka)]
+    assert len(left) >= came
+    assert left == values[: len(left)]
+    async with lane(kafka):
+        await wait_until(lambda: everything_is_committed(kafka, len(values)), WITHIN, every=0.2)
+    records = await output(kafka)
+    assert {record.value for record in records} == set(values)
+    assert in_order(records)
+    assert len(records) - len(values) >= repeated
 
 
 async def test_a_broken_handler_stops_the_process_and_skips_nothing(kafka: KafkaSettings) -> None:

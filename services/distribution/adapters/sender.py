@@ -16,6 +16,7 @@ from aiohttp import (
     ClientConnectorDNSError,
     ClientConnectorSSLError,
     ClientError,
+    ClientOSError,
     ClientPayloadError,
     ClientResponse,
     ClientResponseError,
@@ -29,11 +30,14 @@ from yarl import URL
 
 from services.distribution.adapters.connector import GatedConnector, GateShutError, trusting
 from services.distribution.adapters.exchange import Exchange, current
+from services.distribution.adapters.halting import halting
 from services.distribution.adapters.resolver import Lookup, VettingResolver, system_lookup, vetted_sockets
 from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Timing, Unreachable
 from services.distribution.retry_after import parse_retry_after
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from shared.platform.egress import EgressPolicy, UrlRefused, VettedUrl, vet_url
+from shared.platform.failpoints import Failpoints
+from shared.platform.publishing import PublishFailed
 from shared.platform.webhook_headers import TRANSPORT_HEADERS
 
 
@@ -64,7 +68,9 @@ class AiohttpSender:
         budgets: Budgets = Budgets(),
         lookup: Lookup = system_lookup,
         tls: ssl.SSLContext | None = None,
+        failpoints: Failpoints | None = None,
     ) -> None:
+        self._failpoints = failpoints
         self._budgets = budgets
         self._closing = False
         self._resolver = VettingResolver(policy, lookup, budgets.lookup)
@@ -77,6 +83,7 @@ class AiohttpSender:
             )
             return ClientSession(
                 connector=connector,
+                response_class=ClientResponse if failpoints is None else halting(failpoints),
                 cookie_jar=DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
@@ -119,6 +126,8 @@ class AiohttpSender:
             second, second_excerpt = await self._post(self._fresh, url, request, again, left)
             if not isinstance(second, GateShut):  # else the first outcome stands: its bytes may have arrived
                 exchange, outcome, excerpt, resent = again, second, second_excerpt, True
+        if self._failpoints is not None:
+            await self._failpoints.passing("post.after", PublishFailed)
         return Answer(outcome, exchange.timing(began), excerpt, resent)
 
     async def close(self) -> None:
@@ -137,6 +146,8 @@ class AiohttpSender:
         token = current.set(exchange)
         response: ClientResponse | None = None
         try:
+            if self._failpoints is not None:
+                await self._failpoints.passing("post.before", ClientOSError)
             response = await session.post(
                 url, data=_payload(request.body), headers=_wire_headers(request), allow_redirects=False, timeout=timeout
             )
