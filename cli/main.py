@@ -44,6 +44,12 @@ dead_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dead_app, name="dead")
+audit_app = typer.Typer(
+    help="The audit: who did what, and is all of it there as it was written (scope operator).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(audit_app, name="audit")
 
 CLEAR = "\x1b[2J\x1b[H"
 
@@ -418,6 +424,41 @@ def redrive(
         else:
             body |= dict(zip(("topic", "partition", "offset"), dead.place_of(place), strict=True))
         tell(dead.redriven(api, body), dead.redrive_text, as_json=as_json)
+
+
+@audit_app.command("list", epilog="example: wire audit list --story urn:x:1\n\nexample: wire audit list --actor ann")
+def list_audit(
+    actor: Annotated[str | None, typer.Option(help="only what this person did")] = None,
+    story: Annotated[str | None, typer.Option(help="only what was done to this story (or key, or dead letter)")] = None,
+    action: Annotated[str | None, typer.Option(help="only this: story.kill, key.issued, dead.redriven")] = None,
+    since: Annotated[str | None, typer.Option(help="only entries since then; RFC 3339 with offset")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="at most so many, the newest ones")] = 50,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who did what, newest first."""
+    from cli import audit
+
+    with asking(url, key) as api:
+        answer = audit.listed(api, actor=actor, story=story, action=action, since=since, limit=limit)
+        tell(answer, audit.list_text, as_json=as_json)
+
+
+@audit_app.command(epilog="example: wire audit verify || page-somebody")
+def verify(
+    since: Annotated[str | None, typer.Option(help="only entries since then; RFC 3339 with offset")] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow every writer's chain: is anything changed, missing or moved (3: it is)."""
+    from cli import audit
+
+    with asking(url, key) as api:
+        answer = audit.verified(api, since)
+        tell(answer, audit.verify_text, as_json=as_json)
+        leave(Exit.OK if answer["ok"] else Exit.NEEDS_SOMEBODY)
 
 
 @contextmanager

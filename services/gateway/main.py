@@ -1,7 +1,6 @@
 """The composition root of the gateway: settings in, connections opened, jobs run."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ from services.gateway.views.keeper import CHECK as VIEWS_CHECK
 from services.gateway.views.keeper import ViewsKeeper
 from shared.domain.errors import Misconfigured
 from shared.domain.story import Lane
-from shared.platform.audit import Audit
+from shared.platform.audit import Audit, last_entry, new_writer
 from shared.platform.clock import BrokerClock
 from shared.platform.consuming import Source, consume
 from shared.platform.egress import EgressPolicy, parse_allow
@@ -141,7 +140,8 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
     book = PrincipalBook(settings.operator_key.get_secret_value() or None)
     desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
     entries = OwnWrites(publisher, registry.apply)
-    audit = Audit(publisher, clock, f"gateway-{settings.instance}-{time.time_ns() // 1_000_000}")
+    writer, began = new_writer("gateway", settings.instance, clock.now()), clock.now()
+    audit = Audit(publisher, clock, writer, lambda: last_entry(settings.kafka, "gateway", settings.instance, began))
     stories = Stories(outside.views, desk)
     due = spec(Topic.DUE).partitions
     shards = due.production if settings.profile == "production" else due.local

@@ -1,4 +1,4 @@
-"""What does operations ask, and what is answered? Monitor's HTTP: everything but a dead letter's bytes from memory."""
+"""What does operations ask, and what is answered? Monitor's HTTP: from memory, but for dead letters and the audit."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query, Request
 
 from services.monitor.answers import FlightAnswer, WaitAnswer, flight_answer, wait_answer
+from services.monitor.audit_routes import audit_routes
 from services.monitor.board import Board
 from services.monitor.dead_routes import dead_routes
 from services.monitor.lag import LagRow
 from services.monitor.lag_watch import LagWatch
-from services.monitor.ports import DeadReader, Unreadable
+from services.monitor.ports import AuditReader, DeadReader, Unreadable
 from services.monitor.redrive import Redriver
 from services.monitor.redriven import Redriven
 from services.monitor.staleness import StalenessRow
@@ -37,7 +38,9 @@ class Dead:
     redriver: Redriver
 
 
-def create_app(board: Board, lag: LagWatch, dead: Dead, principals: PrincipalBook, health: Health) -> FastAPI:
+def create_app(
+    board: Board, lag: LagWatch, dead: Dead, audit: AuditReader, principals: PrincipalBook, health: Health
+) -> FastAPI:
     """Return the application; /livez, /readyz and /metrics need no key, everything else scope `operator`."""
 
     def operator(request: Request) -> Principal:
@@ -85,6 +88,7 @@ def create_app(board: Board, lag: LagWatch, dead: Dead, principals: PrincipalBoo
         return _flight(board, story_id)
 
     app.include_router(dead_routes(board.dead, dead.redriven, dead.reader, dead.redriver, operator))
+    app.include_router(audit_routes(audit, operator))
     app.add_middleware(RawPath)
     mount_ops(app, health)
     return app

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from services.monitor import dead_letters
+from services.monitor.adapters.audit_reader import KafkaAuditReader
 from services.monitor.adapters.dead_reader import KafkaDeadReader
 from services.monitor.adapters.lag_reader import KafkaLagReader
 from services.monitor.app import Dead, create_app
@@ -18,7 +19,7 @@ from services.monitor.pacing import Pace
 from services.monitor.redrive import Redriver
 from services.monitor.redriven import SINCE, Redriven
 from services.monitor.settings import MonitorSettings
-from shared.platform.audit import Audit
+from shared.platform.audit import Audit, last_entry, new_writer
 from shared.platform.clock import SystemClock
 from shared.platform.health import Health
 from shared.platform.http import serve
@@ -54,7 +55,12 @@ async def jobs(
     opened.push_async_callback(dead_reader.close)
     publisher = Publisher(kafka, deadline=REDRIVE_WITHIN_S)
     opened.push_async_exit(publisher)  # not entered: monitor starts without a broker, and connects when it must
-    audit = Audit(publisher, clock, f"monitor-{time.time_ns() // 1_000_000}")
+    audit = Audit(
+        publisher,
+        clock,
+        new_writer("monitor", settings.instance, now),
+        lambda: last_entry(kafka, "monitor", settings.instance, now),
+    )
     pace = Pace(time.monotonic, asyncio.sleep)
 
     def known() -> bool:
@@ -62,7 +68,8 @@ async def jobs(
         return not {DEAD, REDRIVES} & reasons.keys()
 
     redriver = Redriver(board.dead, redriven, dead_reader, publisher, audit, pace, known)
-    app = create_app(board, lag, Dead(dead_reader, redriven, redriver), principals, health)
+    dead = Dead(dead_reader, redriven, redriver)
+    app = create_app(board, lag, dead, KafkaAuditReader(kafka), principals, health)
 
     async def follow(check: str, topics: tuple[Topic, ...], apply: Apply, since: Since) -> Job:
         tail = await opened.enter_async_context(Tail(kafka, topics, health=health))

@@ -1,6 +1,7 @@
 """What monitor needs from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from services.monitor.lag import Reading
@@ -24,6 +25,19 @@ class DeadReader(Protocol):
 
     async def read_one(self, topic: Topic, partition: int, offset: int) -> Record | None:
         """Return the record there, None when there is none (any more). Raises `Unreadable`."""
+
+
+class AuditReader(Protocol):
+    """Reads the audit, as it is at this moment, from the broker."""
+
+    async def begins(self, since: datetime | None) -> datetime | None:
+        """Return the time before which entries may be kept no longer or lie before `since`; None: all are kept.
+
+        Raises `Unreadable`.
+        """
+
+    async def read(self, apply: Callable[[Record], None], since: datetime | None) -> None:
+        """Hand over each record from `since` on, in order per partition. Raises `Unreadable`."""
 
 
 class Sending(Protocol):
