@@ -1,0 +1,239 @@
+"""What is done to a wire, fault by fault, and how does each know that it took effect?"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from deploy.local import machine
+from deploy.local.child import ServerFailed
+from shared.platform.redis import connect
+from tests.chaos import poison
+from tests.chaos.disk import NoSmallDisk
+from tests.chaos.instance import KAFKA, LOOK_EVERY_S, REDIS, ChaosWire, NotHealthy
+from tests.chaos.reins import Life
+from tests.chaos.schedule import Kind, Planned
+
+STOPS_WITHIN_S = 25.0
+HIT_WITHIN_S = 20.0
+STARTS_WITHIN_S = 30.0
+AHEAD_S = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What came of a fault: whether it took, which process it killed, which ends were asked for, who was hurt.
+
+    `hurt` names who must be able to work again before the fault is over; empty means everybody.
+    """
+
+    took: bool = True
+    note: str = ""
+    killed: Life | None = None
+    asked: tuple[Life, ...] = ()
+    hurt: tuple[str, ...] = ()
+
+
+Inflict = Callable[[ChaosWire, Planned], Awaitable[Effect]]
+
+
+async def killed(wire: ChaosWire, one: Planned) -> Effect:
+    """kill -9 of a service."""
+    await _runs(wire, one.target)
+    life = wire.kill(one.target)
+    await _ended(life, STOPS_WITHIN_S)
+    return Effect(killed=life, asked=(life,), hurt=(one.target,))
+
+
+async def terminated(wire: ChaosWire, one: Planned) -> Effect:
+    """SIGTERM to a service; one that does not stop is killed, and that is told."""
+    await _runs(wire, one.target)
+    life = await _stopped(wire, one.target)
+    note = "" if life.code == 0 else f"ended with {life.code} after {(life.ended or 0) - life.started:.1f} s of life"
+    return Effect(note=note, killed=life, asked=(life,), hurt=(one.target,))
+
+
+async def at_failpoint(wire: ChaosWire, one: Planned) -> Effect:
+    """A service restarts armed and dies at the point; the next life is an ordinary one.
+
+    When it does not come to its point in time it is restarted unarmed, and the fault does not count.
+    """
+    await _runs(wire, one.target)
+    wire.arm(one.target, one.point, one.nth)
+    before = await _stopped(wire, one.target)
+    armed = await _next_life(wire, before)
+    deadline = time.monotonic() + HIT_WITHIN_S
+    while wire.hit(one.target) is None and armed.ended is None and time.monotonic() < deadline:  # noqa: ASYNC110 - a file
+        await asyncio.sleep(LOOK_EVERY_S)
+    if (hit := wire.hit(one.target)) is not None:
+        await _ended(armed, STOPS_WITHIN_S)
+        return Effect(note=hit, killed=armed, asked=(before, armed), hurt=(one.target,))
+    if armed.ended is not None:
+        return Effect(took=False, note=f"ended with {armed.code} before its point", asked=(before,), hurt=(one.target,))
+    after = await _stopped(wire, one.target)
+    return Effect(took=False, note="never came to its point", asked=(before, after), hurt=(one.target,))
+
+
+async def zombie(wire: ChaosWire, one: Planned) -> Effect:
+    """A service stands still for longer than its session and then goes on as if nothing had been."""
+    await _runs(wire, one.target)
+    with wire.paused(one.target) as life:
+        await asyncio.sleep(one.seconds)
+    return Effect(took=life.ended is None, asked=(life,), hurt=(one.target,))
+
+
+async def second_copy(wire: ChaosWire, one: Planned) -> Effect:
+    """Another copy of a service joins, works for a while, and leaves."""
+    name = await wire.add(one.target)
+    ready_in = (wire.life(name).ready or 0.0) - wire.life(name).started
+    try:
+        await asyncio.sleep(one.seconds)
+        unready = (await wire.unready()).get(name, "")
+    finally:
+        life = await wire.take_away(name)
+    note = f"ready in {ready_in:.1f} s" + (f", not ready at its end: {unready}" if unready else "")
+    return Effect(note=note, asked=(life,), hurt=(one.target,))
+
+
+async def clock_ahead(wire: ChaosWire, one: Planned) -> Effect:
+    """A service runs with its clock ahead: it says that it is not ready, and why; then it runs with the right one."""
+    await _runs(wire, one.target)
+    wire.tell(one.target, _ahead(AHEAD_S))
+    try:
+        before = await _stopped(wire, one.target)
+        misled = await _next_life(wire, before)
+        noticed = await _says(wire, one.target, "clock", STARTS_WITHIN_S)
+        await asyncio.sleep(one.seconds)
+    finally:
+        wire.tell(one.target, {})
+    after = await _stopped(wire, one.target)
+    note = "" if noticed else "it did not say that its clock is off"
+    note += "; it was ready for a time" if misled.ready is not None else ""
+    return Effect(took=noticed, note=note, asked=(before, after), hurt=(one.target,))
+
+
+async def broker_stopped(wire: ChaosWire, one: Planned) -> Effect:
+    """The broker stops cleanly and stays away."""
+    return await _away(wire, KAFKA, signal.SIGTERM, one.seconds)
+
+
+async def broker_killed(wire: ChaosWire, one: Planned) -> Effect:
+    """kill -9 of the broker, which stays away."""
+    return await _away(wire, KAFKA, signal.SIGKILL, one.seconds)
+
+
+async def disk_full(wire: ChaosWire, one: Planned) -> Effect:
+    """The broker's disk has no byte left for a while; nothing but that small disk is ever filled."""
+    if wire.disk is None:
+        raise NoSmallDisk("the broker has no small disk of its own")
+    life = wire.life(KAFKA)
+    with wire.disk.full():
+        await asyncio.sleep(one.seconds)
+        ended = life.ended is not None
+    note = f"the broker ended with {life.code}" if ended else "the broker lived on"
+    return Effect(took=ended or wire.disk.was_full, note=note, asked=(life,) if ended else ())
+
+
+async def redis_flushed(wire: ChaosWire, one: Planned) -> Effect:
+    """FLUSHALL."""
+    redis = connect(wire.redis.url)
+    try:
+        held = await redis.dbsize()
+        await redis.flushall()
+    finally:
+        await redis.aclose()
+    return Effect(took=held > 0, note=f"{held} keys")
+
+
+async def redis_killed(wire: ChaosWire, one: Planned) -> Effect:
+    """kill -9 of Redis, which comes back at once and empty."""
+    life = wire.kill(REDIS)
+    await _ended(life, STOPS_WITHIN_S)
+    return Effect(killed=life, asked=(life,))
+
+
+async def redis_away(wire: ChaosWire, one: Planned) -> Effect:
+    """kill -9 of Redis, which stays away and comes back empty."""
+    return await _away(wire, REDIS, signal.SIGKILL, one.seconds)
+
+
+async def poisoned(wire: ChaosWire, one: Planned) -> Effect:
+    """One kind of poison on every topic of the table; nobody may end of it."""
+    before = {name: wire.life(name) for name in wire.names}
+    put = await poison.put(wire.kafka.bootstrap, poison.Poison(one.point))
+    return Effect(took=bool(put), note=f"{len(put)} records", hurt=tuple(before))
+
+
+FAULTS: Mapping[Kind, Inflict] = {
+    Kind.KILL: killed,
+    Kind.TERM: terminated,
+    Kind.FAILPOINT: at_failpoint,
+    Kind.ZOMBIE: zombie,
+    Kind.SECOND: second_copy,
+    Kind.CLOCK: clock_ahead,
+    Kind.BROKER_STOPPED: broker_stopped,
+    Kind.BROKER_KILLED: broker_killed,
+    Kind.DISK_FULL: disk_full,
+    Kind.REDIS_FLUSHED: redis_flushed,
+    Kind.REDIS_KILLED: redis_killed,
+    Kind.REDIS_AWAY: redis_away,
+    Kind.POISON: poisoned,
+}
+FAILED = (NotHealthy, ServerFailed, ProcessLookupError, NoSmallDisk, machine.Missing, TimeoutError)
+"""What a fault raises when it could not be inflicted."""
+
+
+async def _away(wire: ChaosWire, name: str, how: signal.Signals, seconds: float) -> Effect:
+    async with wire.away(name, how) as life:
+        await asyncio.sleep(seconds)
+        took = life.ended is not None and wire.life(name) is life
+    return Effect(took=took, killed=life, asked=(life,))
+
+
+async def _runs(wire: ChaosWire, name: str) -> None:
+    """Wait for a process that can be hurt: one that is being started again is given time for it."""
+    await wire.healthy(name, within=STARTS_WITHIN_S)
+
+
+async def _stopped(wire: ChaosWire, name: str) -> Life:
+    """SIGTERM, and SIGKILL when that does not help in time."""
+    life = wire.terminate(name)
+    try:
+        await _ended(life, STOPS_WITHIN_S)
+    except TimeoutError:
+        wire.kill(name)
+        await _ended(life, STOPS_WITHIN_S)
+    return life
+
+
+async def _ended(life: Life, within: float) -> None:
+    async with asyncio.timeout(within):
+        while life.ended is None:  # noqa: ASYNC110 - the supervisor notes it
+            await asyncio.sleep(LOOK_EVERY_S / 2)
+
+
+async def _next_life(wire: ChaosWire, life: Life) -> Life:
+    async with asyncio.timeout(STARTS_WITHIN_S):
+        while (newest := wire.life(life.name)) is life:  # noqa: ASYNC110 - the supervisor starts it
+            await asyncio.sleep(LOOK_EVERY_S / 2)
+    return newest
+
+
+async def _says(wire: ChaosWire, name: str, word: str, within: float) -> bool:
+    """Whether the reasons for which it is not ready come to hold that word."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if word in (await wire.unready()).get(name, ""):
+            return True
+        await asyncio.sleep(LOOK_EVERY_S)
+    return False
+
+
+def _ahead(seconds: int) -> dict[str, str]:
+    """What makes a process see the time so much ahead; its monotonic clock stays true."""
+    return {
+        "LD_PRELOAD": str(machine.faketime()),
+        "FAKETIME": f"+{seconds}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
