@@ -1,22 +1,42 @@
 """Which copy of the product is judged: the real one, or one that is broken on purpose."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from services.distribution.deliveries import Delivery
 from services.distribution.dispatch import Dispatch
+from services.gateway.stream.gate import Gate, Passed, Refused, Release
+from services.gateway.stream.hub import StreamHub
+from services.gateway.stream.positions import Position
 from services.moderation.handlers import Desk, Taken
 from shared.domain.delivery import Verdict
 from shared.domain.state import StoryState, StoryText
 from shared.platform.records import Record
+from tests.simulation.log import Crash
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The parts that a broken copy replaces; `commits_first`: offsets pass before the effects of their records."""
+    """The parts that a broken copy replaces.
+
+    `commits_first`: offsets pass before the effects of their records. `acks_errors`: a record whose handling failed
+    passes like any other, and the process goes on.
+    """
 
     desk: type[Desk] = Desk
     dispatch: type[Dispatch] = Dispatch
+    hub: type[StreamHub] = StreamHub
     commits_first: bool = False
+    acks_errors: bool = False
+
+    async def handled(self, handling: Awaitable[None]) -> None:
+        """Wait for a handler as the copy's loop does."""
+        try:
+            await handling
+        except Crash:
+            if not self.acks_errors:
+                raise
 
 
 class Ungated(Dispatch):
@@ -36,6 +56,31 @@ class DeafToKills(Dispatch):
     def _verdict(self, delivery: Delivery) -> Verdict:
         verdict = Dispatch._verdict(self, delivery)
         return Verdict.SEND if verdict is Verdict.KILLED else verdict
+
+
+class Numberless(Dispatch):
+    """Asks the gate, and does not look at what number it is that a newer release has overtaken."""
+
+    __slots__ = ()
+
+    def _verdict(self, delivery: Delivery) -> Verdict:
+        verdict = Dispatch._verdict(self, delivery)
+        return Verdict.SEND if verdict is Verdict.SUPERSEDED else verdict
+
+
+class Open(Gate):
+    """Refuses nobody anything."""
+
+    def judge(self, release: Release, position: Position, also: Passed | None = None) -> Refused | None:
+        return None
+
+
+class UngatedHub(StreamHub):
+    """Writes whatever comes off the lanes."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._wire.gate.__class__ = Open
 
 
 class Hurried(Desk):
@@ -61,7 +106,10 @@ class Hasty(Desk):
 REAL = Copy()
 BROKEN = {
     "the offset is committed before the effect": Copy(commits_first=True),
+    "a record that failed is acknowledged": Copy(acks_errors=True),
+    "release numbers are not compared": Copy(dispatch=Numberless),
     "nothing is asked of the send gate": Copy(dispatch=Ungated),
+    "nothing is asked of the stream's gate": Copy(hub=UngatedHub),
     "a kill ends nothing that waits": Copy(dispatch=DeafToKills),
     "embargoes end by the machine's clock": Copy(desk=Hurried),
     "the output goes out before the state": Copy(desk=Hasty),

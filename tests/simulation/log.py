@@ -20,7 +20,7 @@ class Crash(Exception):
 
 @dataclass
 class Log:
-    """All topics; append times are the virtual clock's. Every topic has one group of consumers here."""
+    """All topics; append times are the virtual clock's. `committed` are the offsets of each topic's main group."""
 
     clock: FixedClock
     committed: dict[Place, int] = field(default_factory=dict)
@@ -48,10 +48,14 @@ class Log:
 
 @dataclass
 class Appender:
-    """One process's way to the log. It dies `dies_in` appends from now; `arrives`: whether that last one does."""
+    """One process's way to the log. It dies `dies_in` appends from now, or at its next one to the topic `dies_at`.
+
+    `arrives`: whether that last one does.
+    """
 
     log: Log
     dies_in: int | None = None
+    dies_at: Topic | None = None
     arrives: bool = True
 
     async def publish(
@@ -63,9 +67,11 @@ class Appender:
         *,
         partition: int | None = None,
     ) -> Appended:
-        dies = self.dies_in == 0
-        if self.dies_in is not None:
-            self.dies_in = None if dies else self.dies_in - 1
+        dies = self.dies_in == 0 or self.dies_at is topic
+        if dies:
+            self.dies_in = self.dies_at = None
+        elif self.dies_in is not None:
+            self.dies_in -= 1
         if dies and not self.arrives:
             raise Crash(topic)
         appended = self.log.append(topic, key, value, partition or 0)
@@ -80,10 +86,14 @@ class Appender:
 class Consumer:
     """One life of a group on one partition: starts at the committed offset, and commits what has passed."""
 
-    def __init__(self, log: Log, topic: Topic, partition: int = 0) -> None:
+    def __init__(
+        self, log: Log, topic: Topic, partition: int = 0, *, committed: dict[Place, int] | None = None
+    ) -> None:
+        """`committed`: the offsets of another group than the topic's own."""
         self._log = log
         self._place = (topic, partition)
-        self._next = log.committed.setdefault(self._place, 0)
+        self._committed = log.committed if committed is None else committed
+        self._next = self._committed.setdefault(self._place, 0)
         self._open: deque[tuple[int, Completion | None]] = deque()
 
     def take(self) -> Record | None:
@@ -101,11 +111,11 @@ class Consumer:
         """Commit up to the oldest record that is not complete."""
         while self._open and ((completion := self._open[0][1]) is None or completion.done()):
             passed = self._open.popleft()[0] + 1
-            self._log.committed[self._place] = max(passed, self._log.committed[self._place])
+            self._committed[self._place] = max(passed, self._committed[self._place])
 
     def commit_taken(self) -> None:
         """What a broken runner does: commit what was read, whatever became of it."""
-        self._log.committed[self._place] = self._next
+        self._committed[self._place] = self._next
 
     @property
     def at_rest(self) -> bool:

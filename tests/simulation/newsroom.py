@@ -19,6 +19,7 @@ from shared.platform.consuming import Membership
 from shared.platform.health import Health
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Lookup
+from shared.platform.records import Record
 from shared.platform.topics import Topic
 from tests.simulation.copies import Copy
 from tests.simulation.log import Appender, Consumer, Log
@@ -53,6 +54,9 @@ class Archive:
             state(0, StoryState.model_validate_json(one.value or b""))
         for one in {record.key: record for record in self.log.of(Topic.KILLED)}.values():
             kill(0, KillRecord.model_validate_json(one.value or b""))
+
+    async def follow(self, see: Callable[[Record], None]) -> None:
+        """Nobody asks: what an earlier owner writes late is seen when a schedule says so."""
 
     async def committed(self, partitions: frozenset[int]) -> Mapping[tuple[str, int], int]:
         return {(topic.value, 0): self.log.committed.get((topic, 0), 0) for topic in INBOXES}
@@ -93,7 +97,7 @@ class Newsroom:
             return False
         if self._copy.commits_first:
             inbox.commit_taken()
-        await self._desk.handle(record, read(record))
+        await self._copy.handled(self._desk.handle(record, read(record)))
         inbox.handled(record, None)
         return True
 

@@ -108,7 +108,7 @@ class Post:
             return False
         if self._copy.commits_first:
             lane.commit_taken()
-        await self._matcher.handle(record)
+        await self._copy.handled(self._matcher.handle(record))
         lane.handled(record, None)
         return True
 
@@ -156,7 +156,7 @@ class Post:
         for one in (*self._lanes.values(), *self._due.values()):
             one.commit()
 
-    def die(self) -> None:
+    def end(self) -> None:
         """Leave nothing of this life running."""
         for _, running in self.exchanges:
             running.close()

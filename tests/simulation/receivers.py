@@ -45,18 +45,40 @@ def standstill() -> Generator[None, Outcome | None, Outcome | None]:
 
 
 @dataclass
-class Receivers:
-    """The endpoints behind one `Sender`; a 2xx of theirs counts once the sender has it."""
+class Contents:
+    """What went out under each number, through whatever channel, and when a text may be seen first."""
 
     clock: FixedClock
     not_before: dict[str, datetime]
-    """When a text may be seen first, by its words; the driver's own ledger."""
+    """By the words of a text; the driver's own ledger."""
 
+    _first: dict[tuple[str, int], object] = field(default_factory=dict)
+
+    def judge(self, story_id: str, release_no: int, item: dict[str, object]) -> None:
+        """Raise `Violation` for a public item that differs from what went out before, or comes before its time."""
+        told = f"release {release_no} of {story_id}"
+        # `seq` is the offset of one of the copies on the lane, if a crash left several
+        same = {name: value for name, value in item.items() if name != "seq"}
+        first = self._first.setdefault((story_id, release_no), same)
+        if first != same:
+            raise Violation(f"other bytes than before under one number: {told}\n{first}\n{same}")
+        self.judge_time(told, json.dumps(item["story"]))
+
+    def judge_time(self, told: str, words: str) -> None:
+        early = [text for text, at in self.not_before.items() if text in words and at > self.clock.now()]
+        if early:
+            raise Violation(f"a text before its time: {told}")
+
+
+@dataclass
+class Receivers:
+    """The endpoints behind one `Sender`; a 2xx of theirs counts once the sender has it."""
+
+    contents: Contents
     settling: Arrival | None = None
     """Whose answer the sender is about to write down."""
 
     arrivals: list[Arrival] = field(default_factory=list)
-    _contents: dict[tuple[str, int], object] = field(default_factory=dict)
 
     async def send(self, request: SendRequest, gate: Gate = always_open) -> Answer:
         await standstill()
@@ -83,19 +105,9 @@ class Receivers:
         expected = delivery_id(arrival.story_id, arrival.release_no, endpoint_id)
         if dict(request.headers)["webhook-id"] != expected:
             raise Violation(f"another webhook-id than its own: {arrival}")
-        self._judge_content(arrival, item)
+        self.contents.judge(arrival.story_id, arrival.release_no, item)
         _judge_order(arrival, earlier)
         return arrival
-
-    def _judge_content(self, arrival: Arrival, item: dict[str, object]) -> None:
-        item.pop("seq")  # the offset of one of the copies on the lane, if a crash left several
-        first = self._contents.setdefault((arrival.story_id, arrival.release_no), item)
-        if first != item:
-            raise Violation(f"other bytes than before under one number: {arrival}\n{first}\n{item}")
-        words = json.dumps(item["story"])
-        early = [text for text, at in self.not_before.items() if text in words and at > self.clock.now()]
-        if early:
-            raise Violation(f"a text before its time: {arrival}")
 
 
 def _judge_order(arrival: Arrival, earlier: list[Arrival]) -> None:

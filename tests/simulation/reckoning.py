@@ -1,11 +1,16 @@
 """When all is quiet: is every input accounted for, and did every endpoint get what it was owed?"""
 
-from shared.domain.events import StoryReleased, parse_event
+from collections.abc import Mapping, Sequence
+
+from services.gateway.refusals import Gone, NotFound
+from shared.domain.events import Released, StoryReleased, parse_event
 from shared.domain.state import StoryState
 from shared.domain.story import NOTICES, Kind, Lane
 from shared.domain.subscription import Ordering
 from shared.platform.topics import Topic
-from tests.simulation.driver import STORIES, Driver
+from tests.simulation.driver import Driver
+from tests.simulation.listeners import URGENT as HEARS_URGENT
+from tests.simulation.listeners import Listener, Page
 from tests.simulation.log import Log
 from tests.simulation.receivers import ENDPOINTS, URGENCY_MAX, URGENT, Receivers, Violation
 
@@ -16,13 +21,42 @@ def reckon(log: Log, driver: Driver, receivers: Receivers) -> None:
     for event_id, story_id in driver.inputs.items():
         if story_id not in states or states[story_id].entry(event_id) is None:
             raise Violation(f"an input is lost: {event_id} of {story_id}")
-    for story_id in STORIES:
+    for story_id in driver.stories:
         releases = _releases(log, story_id)
         expected = set(range(1, (states[story_id].release_no if story_id in states else 0) + 1))
         if set(releases) != expected:
             raise Violation(f"{story_id} has releases {sorted(expected)}; on the wire are {sorted(releases)}")
         for endpoint_id in ENDPOINTS:
             _reckon_endpoint(endpoint_id, story_id, releases, receivers)
+
+
+def reckon_shown(log: Log, listeners: Sequence[Listener], pages: Mapping[str, Page]) -> None:
+    """Raise `Violation` unless streams and pages end with the newest release of each story."""
+    for story_id, page in pages.items():
+        releases = _releases(log, story_id)
+        newest = releases[max(releases)].data if releases else None
+        _reckon_page(story_id, newest, page)
+        for listener in listeners:
+            asks = newest is not None and (listener.name != HEARS_URGENT or newest.facts.urgency <= URGENCY_MAX)
+            if newest is None or not (asks or newest.item.kind is Kind.KILL):
+                continue
+            seen = listener.seen.get(story_id, [])
+            if not seen or seen[-1].release_no != newest.item.release_no:
+                raise Violation(f"{listener.name} of {story_id}, which ends with {newest.item.release_no}: {seen}")
+
+
+def _reckon_page(story_id: str, newest: Released | None, page: Page) -> None:
+    if newest is None:
+        right = isinstance(page, NotFound | Gone)  # a kill of what nobody knew
+    elif newest.item.kind is Kind.KILL:
+        right = isinstance(page, Gone)
+    else:
+        right = isinstance(page, list) and (page[0].release_no, page[0].kind) == (
+            newest.item.release_no,
+            newest.item.kind,
+        )
+    if not right:
+        raise Violation(f"the page of {story_id}, whose newest release is {newest and newest.item}: {page}")
 
 
 def _releases(log: Log, story_id: str) -> dict[int, StoryReleased]:

@@ -21,9 +21,16 @@ NAMES = (
     "die",
     "stop",
     "skew",
+    "hear",
+    "flush",
+    "view",
+    "look",
+    "wipe",
+    "listen",
+    "end",
     "run",
 )
-WEIGHTED = (*NAMES, "file", "file", "decide", "run", "run", "run", "die", "die")
+WEIGHTED = (*NAMES, *["file"] * 5, *["decide"] * 3, *["run"] * 5, *["die"] * 4, *["desk"] * 3, "match", "wait", "skew")
 
 moves = st.builds(Move, st.sampled_from(WEIGHTED), st.integers(0, 15), st.integers(0, 15))
 schedules = st.builds(Schedule, st.lists(moves, min_size=10, max_size=60), st.integers(0, 2**32 - 1))

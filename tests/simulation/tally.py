@@ -16,6 +16,10 @@ MEANT = (
     "withholds",
     "embargoes",
     "second sendings",
+    "events shown",
+    "kills shown",
+    "stories gone",
+    "wipes",
 )
 
 
@@ -29,6 +33,7 @@ class Tally:
         """Add what one world has gone through."""
         arrivals = world.receivers.arrivals
         answered = [(one.endpoint_id, one.story_id, one.release_no) for one in arrivals if one.answered]
+        shown = [one for listener in world.listeners for story in listener.seen.values() for one in story]
         self.counts += Counter(
             {
                 "schedules": 1,
@@ -40,6 +45,10 @@ class Tally:
                 "withholds": sum(one.kind is Kind.WITHHOLD for one in arrivals),
                 "embargoes": len(world.driver.not_before),
                 "second sendings": len(answered) - len(set(answered)),
+                "events shown": len(shown),
+                "kills shown": sum(one.kind is Kind.KILL for one in shown),
+                "stories gone": len(world.reader.gone),
+                "wipes": world.wipes,
             }
         )
 

@@ -10,13 +10,17 @@ from typing import Any, TypeVar
 from services.distribution.outcome import Delivered, Outcome, Refused, Unreachable
 from services.distribution.tables import TOPICS
 from shared.platform.clock import FixedClock
+from shared.platform.topics import Topic
 from tests.simulation.copies import REAL, Copy
-from tests.simulation.driver import Driver
-from tests.simulation.log import Crash, Log
+from tests.simulation.driver import STORIES, Driver
+from tests.simulation.gateway import HEARD, RELEASED, Gateway
+from tests.simulation.listeners import LISTENERS, Listener, Page, Reader
+from tests.simulation.log import Crash, Log, Place
 from tests.simulation.newsroom import INBOXES, Newsroom, OwnClock
 from tests.simulation.post import DUE_PLACES, LANES, Post
-from tests.simulation.receivers import Receivers, Violation, register
-from tests.simulation.reckoning import reckon
+from tests.simulation.receivers import Contents, Receivers, Violation, register
+from tests.simulation.reckoning import reckon, reckon_shown
+from tests.simulation.view_store import ViewStore
 
 T = TypeVar("T")
 BEGINNING = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -31,6 +35,11 @@ ANSWERS: tuple[Outcome, ...] = (
 )
 BAD_ANSWERS = 6  # at most so many once the schedule is over, so that every wait ends
 ROUNDS = 60
+SOON = 5  # no input has more appends than four
+WRITES = (
+    (Topic.STATE, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.CURRENT, Topic.TEXT, Topic.KILLED),
+    (Topic.RECIPIENTS, Topic.DUE, Topic.DUE_FLASH, Topic.ATTEMPTS, Topic.RETRY_10S),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +75,47 @@ def _gave_up(error: Exception) -> Violation:
 
 
 class World:
-    """Both services, started lazily: how long one is down is for the schedule to say."""
+    """The services, started lazily: how long one is down is for the schedule to say."""
 
-    def __init__(self, copy: Copy = REAL) -> None:
+    def __init__(self, copy: Copy = REAL, stories: Sequence[str] = STORIES) -> None:
         self._copy = copy
         self._clock = FixedClock(BEGINNING)
         self._log = Log(self._clock)
         self._machine = OwnClock(self._clock)
-        self.driver = Driver(self._log)
-        self.receivers = Receivers(self._clock, self.driver.not_before)
+        self.driver = Driver(self._log, stories)
+        contents = Contents(self._clock, self.driver.not_before)
+        self.receivers = Receivers(contents)
+        self.listeners = [Listener(name, contents, self._is_dead) for name in LISTENERS]
+        self.reader = Reader(contents)
+        self._views = ViewStore()
+        self._views_passed: dict[Place, int] = {}
         self._newsroom: Newsroom | None = None
         self._post: Post | None = None
+        self._gateway: Gateway | None = None
         self.crashes = 0
+        self.wipes = 0
         register(self._log, BEGINNING)
+        self._at_gateway(lambda _: None)  # its clients listen from the beginning
 
     def play(self, schedule: Schedule) -> None:
         """Raises `Violation` for whatever must not happen."""
         random.seed(schedule.seed)  # the product's jitter is part of what is replayed
-        for move in schedule.moves:
-            self._moves()[move.what](move.a, move.b)
-        self._drain(Random(schedule.seed))
-        reckon(self._log, self.driver, self.receivers)
+        try:
+            for move in schedule.moves:
+                self._moves()[move.what](move.a, move.b)
+            self._drain(Random(schedule.seed))
+            reckon(self._log, self.driver, self.receivers)
+            pages = {story_id: self._page(story_id) for story_id in self.driver.stories}
+            reckon_shown(self._log, self.listeners, pages)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        for life in (self._post, self._gateway):
+            if life:
+                life.end()
+        self._post = self._gateway = self._newsroom = None
 
     def _moves(self) -> dict[str, Callable[[int, int], object]]:
         return {
@@ -103,6 +132,13 @@ class World:
             "die": self._die,
             "stop": lambda a, _: self._stop(a),
             "skew": lambda a, _: self._skew(a),
+            "hear": lambda a, b: [self._hear(a) for _ in range(b % 4 + 1)],
+            "flush": lambda *_: self._at_gateway(lambda there: there.flush()),
+            "view": lambda a, b: [self._view(a) for _ in range(b % 4 + 1)],
+            "look": lambda a, _: self._look(a),
+            "wipe": lambda a, _: self._wipe(a),
+            "listen": self._listen,
+            "end": lambda *_: self._end_gateway(),
             "run": lambda a, b: self._sweep(Random(a * 97 + b), 2),
         }
 
@@ -126,11 +162,46 @@ class World:
     def _go_on(self, number: int, answer: Outcome) -> bool:
         return self._in_post(lambda post: post.go_on(number, answer))
 
+    def _hear(self, number: int) -> bool:
+        return self._at_gateway(lambda there: there.hear(HEARD[number % len(HEARD)]))
+
+    def _view(self, number: int) -> bool:
+        return self._at_gateway(lambda there: there.view(RELEASED[number % len(RELEASED)]))
+
+    def _look(self, number: int) -> None:
+        story_id = self.driver.story(number)
+        self.reader.look(story_id, self._page(story_id))
+
+    def _page(self, story_id: str) -> Page:
+        return self._at_gateway(lambda there: there.page(story_id))
+
+    def _wipe(self, chance: int) -> None:
+        """Redis is emptied now and then; the keeper notices at its next look, or at its next record."""
+        if chance % 4 == 0:
+            self.wipes += 1
+            self._views.wipe()
+
+    def _listen(self, who: int, how: int) -> None:
+        """Let a client come back, be full, or take bytes again."""
+        listener = self.listeners[who % len(self.listeners)]
+        if how % 3 == 0:
+            self._at_gateway(lambda there: there.connect(listener))
+        else:
+            self._at_gateway(lambda there: there.fill(listener, how % 3 == 1))
+
+    def _end_gateway(self) -> None:
+        if self._gateway:
+            self.crashes += 1
+            self._gateway.end()
+            self._gateway = None
+
+    def _is_dead(self, story_id: str) -> bool:
+        return self._gateway is not None and self._gateway.knows_kill(story_id)
+
     def _commit(self, which: int) -> None:
-        if which % 2 == 0 and self._newsroom:
-            self._newsroom.commit()
-        if which % 2 == 1 and self._post:
-            self._post.commit()
+        life = (self._newsroom, self._post, self._gateway)[which % 3]
+        if life:
+            life.commit()
 
     def _stop(self, which: int) -> None:
         """A planned restart: exchanges in hand end, what has passed is committed; nothing may come twice for it."""
@@ -150,12 +221,18 @@ class World:
         self._clock.advance(timedelta(seconds=seconds))
         self._in_newsroom(lambda room: done(room.tick()) is None)
         self._in_post(lambda post: done(post.tick()) is None)
+        self._at_gateway(lambda there: there.mend())
 
     def _die(self, which: int, appends: int) -> None:
-        """Let a process die at one of its next appends; that one may arrive or not."""
+        """Let a process die at one of its next appends, or at its next one to some topic, which may arrive or not."""
+        topics = WRITES[which % 2]
 
         def doom(life: Newsroom | Post) -> bool:
-            life.appender.dies_in, life.appender.arrives = appends, which % 4 >= 2
+            life.appender.arrives = which % 4 >= 2
+            if appends < SOON:
+                life.appender.dies_in = appends
+            else:
+                life.appender.dies_at = topics[appends % len(topics)]
             return True
 
         if which % 2 == 0:
@@ -190,9 +267,18 @@ class World:
             if self.receivers.settling:
                 self.receivers.settling.unsure = True
             if self._post:
-                self._post.die()
+                self._post.end()
             self._post = None
             return True
+        except Exception as error:
+            raise _gave_up(error) from error
+
+    def _at_gateway(self, step: Callable[[Gateway], T]) -> T:
+        try:
+            if self._gateway is None:
+                self._gateway = Gateway(self._log, self._views, self._views_passed, self.listeners, self._copy)
+                self._gateway.start()
+            return step(self._gateway)
         except Exception as error:
             raise _gave_up(error) from error
 
@@ -205,6 +291,8 @@ class World:
             steps += [lambda n=n: self._match(n) for n in range(len(LANES))]  # type: ignore[misc]
             steps += [lambda n=n: self._take(n) for n in range(len(DUE_PLACES))]  # type: ignore[misc]
             steps += [lambda n=n: self._follow(n) for n in range(len(TOPICS))]  # type: ignore[misc]
+            steps += [lambda n=n: self._hear(n) for n in range(len(HEARD))]  # type: ignore[misc]
+            steps += [lambda n=n: self._view(n) for n in range(len(RELEASED))]  # type: ignore[misc]
             steps += [self._send] * 3
             chance.shuffle(steps)
             busy = [step() for step in steps]
@@ -213,7 +301,7 @@ class World:
                 bad -= not isinstance(answer, Delivered)
                 busy.append(self._go_on(chance.randrange(8), answer))
             if chance.random() < 0.5:
-                self._commit(chance.randrange(2))
+                self._commit(chance.randrange(3))
             if not any(busy) and not (self._post and self._post.exchanges):
                 break
         return bad
@@ -222,10 +310,20 @@ class World:
         bad, pause = BAD_ANSWERS, 1.0
         for _ in range(ROUNDS):
             bad = self._sweep(chance, 200, bad)
-            self._commit(0)
-            self._commit(1)
-            if self._newsroom and self._post and self._newsroom.at_rest and self._post.at_rest:
+            for which in range(3):
+                self._commit(which)
+            lives = (self._newsroom, self._post, self._gateway)
+            if all(life is not None and life.at_rest for life in lives):
+                self._settle_gateway()
                 return
             self._wait(pause)
             pause = min(pause * 1.7, 4000.0)
         raise Violation("it never comes to rest")
+
+    def _settle_gateway(self) -> None:
+        for listener in self.listeners:
+            self._at_gateway(lambda there, one=listener: there.fill(one, False))  # type: ignore[misc]
+        self._at_gateway(lambda there: there.flush())
+        self._at_gateway(lambda there: there.mend())
+        for number in range(len(self.driver.stories)):
+            self._look(number)
