@@ -106,6 +106,11 @@ class LocalKafka:
         return self._child.pid
 
     @property
+    def records(self) -> Path:
+        """The folder of what it holds."""
+        return self.data / "records"
+
+    @property
     def log_file(self) -> Path:
         """The broker's own log; what it prints before that stands beside it in broker.out."""
         return self.data / "logs" / "server.log"
@@ -117,7 +122,7 @@ class LocalKafka:
         """
         java, jars = machine.java(), machine.broker_jars(self._jars)
         self._write_properties()
-        if not (self._records / "meta.properties").is_file():
+        if not (self.records / "meta.properties").is_file():
             await self._format(java, jars)
         self._child.start(self._command(java, jars, "kafka.Kafka", self._properties))
 
@@ -163,20 +168,16 @@ class LocalKafka:
         await self.stop()
 
     @property
-    def _records(self) -> Path:
-        return self.data / "records"
-
-    @property
     def _properties(self) -> Path:
         return self.data / "server.properties"
 
     def _cluster_id(self) -> str:
-        lines = (self._records / "meta.properties").read_text().splitlines()
+        lines = (self.records / "meta.properties").read_text().splitlines()
         return next(line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id="))
 
     def _write_properties(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
-        self._properties.write_text(server_properties(self.port, self.controller_port, self._records))
+        self._properties.write_text(server_properties(self.port, self.controller_port, self.records))
 
     def _command(self, java: Path, jars: Path, main: str, *arguments: str | Path) -> list[str | Path]:
         logging = (
@@ -196,7 +197,7 @@ class LocalKafka:
         finally:
             await tool.kill()
         if code != 0:
-            raise ServerFailed(f"the data folder {self._records} cannot be formatted: {tool.last_words()}")
+            raise ServerFailed(f"the data folder {self.records} cannot be formatted: {tool.last_words()}")
 
 
 async def _listens(port: int) -> bool:

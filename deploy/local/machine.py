@@ -80,6 +80,14 @@ def maven() -> Path:
     return _on_path("mvn", "Maven fetches the jars of the Kafka broker")
 
 
+def faketime() -> Path:
+    """Return the library that shows a process another time when it is preloaded; raises `Missing`. For tests only."""
+    found = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if found is None:
+        raise Missing("no libfaketime on this machine (tests run a service with a wrong clock)")
+    return found
+
+
 def _on_path(command: str, purpose: str) -> Path:
     found = shutil.which(command)
     if found is None:

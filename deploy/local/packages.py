@@ -15,6 +15,7 @@ from deploy.local import machine
 
 # What Debian and its kin call each thing we need.
 JAVA, REDIS, MAVEN, VENV = "default-jre-headless", "redis-server", "maven", "python3-venv"
+FAKETIME = "libfaketime"
 
 # Installing redis-server must not start one on port 6379, now (policy-rc.d) or at the next boot (disable).
 _APT = """
@@ -41,6 +42,11 @@ class Rights(NamedTuple):
     apt: bool
     brew: bool = False
 
+    @property
+    def install(self) -> bool:
+        """Whether packages can be installed without asking anybody."""
+        return self.apt and (self.root or self.sudo)
+
 
 class Install(NamedTuple):
     """We may install: this command does it."""
@@ -54,13 +60,18 @@ class Ask(NamedTuple):
     command: str
 
 
-def missing_packages(brokers: bool, jars_are_here: bool) -> dict[str, str]:
-    """Return what is missing here, package name to the reason in words; Maven counts only while jars are to fetch."""
+def missing_packages(brokers: bool, jars_are_here: bool, clocks: bool = False) -> dict[str, str]:
+    """Return what is missing here, package name to the reason in words; Maven counts only while jars are to fetch.
+
+    `clocks`: whether a library that shows a process a wrong time is wanted too.
+    """
     needs: list[tuple[str, Callable[[], object]]] = []
     if brokers:
         needs += [(JAVA, machine.java), (REDIS, machine.redis_server)]
         if not jars_are_here:
             needs.append((MAVEN, machine.maven))
+    if clocks:
+        needs.append((FAKETIME, machine.faketime))
     missing = {}
     for package, find in needs:
         try:
@@ -73,7 +84,7 @@ def missing_packages(brokers: bool, jars_are_here: bool) -> dict[str, str]:
 def how_to_install(packages: Iterable[str], rights: Rights) -> Install | Ask:
     """Decide who installs `packages`: we do with apt-get as root or through sudo, otherwise the person is asked."""
     names = list(packages)
-    if rights.apt and (rights.root or rights.sudo):
+    if rights.install:
         prefix = [] if rights.root else ["sudo", "-n"]
         disable = f"DISABLE_REDIS={int(REDIS in names)}"
         return Install([*prefix, "env", disable, "sh", "-c", _APT, "sh", *names])

@@ -15,7 +15,7 @@ from deploy.local.child import Child, ServerFailed
 from deploy.local.layout import Service
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-CALM_S = 30.0
+CALM_S = 5.0  # a process that was ready for so long is not the one that cannot stay up
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 3.5  # four groups stop one after another, all within 15 s
 
@@ -83,6 +83,7 @@ class Supervisor:
 
     say: Say
     changed: Callable[[], None] = lambda: None
+    calm: float = CALM_S
     servers: dict[str, Server] = field(default_factory=dict)
     _watching: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class Supervisor:
         while True:
             up_since = time.monotonic()
             code = await server.ended()
-            pause = FIRST_PAUSE_S if time.monotonic() - up_since > CALM_S else pause
+            pause = FIRST_PAUSE_S if time.monotonic() - up_since > self.calm else pause
             self.say(f"{name} ended ({_in_words(code)}); starting it again in {pause:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -124,6 +125,14 @@ class Supervisor:
                 continue
             self.say(f"{name} is ready again (process {server.pid})")
             self.changed()
+
+    async def take_down(self, name: str, within: float = STOP_WITHIN_S) -> None:
+        """Stop one server for good, by force after `within` seconds."""
+        watcher = self._watching.pop(name)
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+        await self.servers.pop(name).stop(within)
+        self.changed()
 
     async def stop(self, order: Sequence[Sequence[str]]) -> None:
         """Stop everything, group after group; within a group side by side. Nothing is left running."""

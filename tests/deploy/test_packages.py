@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import packages
+from deploy.local import machine, packages
 from deploy.local.packages import Ask, Install, Rights, how_to_install
 
 ROOT = Rights(root=True, sudo=False, apt=True)
@@ -61,6 +61,17 @@ def test_nothing_is_missed_where_no_broker_is_wanted(tmp_path: Path, monkeypatch
     """Linting needs neither Java nor Redis."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert packages.missing_packages(brokers=False, jars_are_here=False) == {}
+
+
+def test_a_wrong_clock_is_missed_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running the wire takes none; the tests of a clock that is off do."""
+
+    def absent() -> Path:
+        raise machine.Missing("not here")
+
+    monkeypatch.setattr(machine, "faketime", absent)
+    assert packages.missing_packages(brokers=False, jars_are_here=True) == {}
+    assert set(packages.missing_packages(brokers=False, jars_are_here=True, clocks=True)) == {packages.FAKETIME}
 
 
 class TestInstallingWithApt:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ class Program(ServiceProcess):
         self._child.start(self._command, self.service.environment)
 
 
+def times_back(said: list[str], times: int) -> bool:
+    return sum("ready again" in line for line in said) == times
+
+
 @asynccontextmanager
 async def supervised(said: list[str], **programs: Program) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(said.append)
@@ -57,6 +62,28 @@ async def test_a_child_that_is_killed_comes_back(tmp_path: Path) -> None:
         await wait_until(lambda: any("ready again" in line for line in said), within=20)
         assert supervisor.pids()["one"] != before
     assert any("killed by signal 9" in line for line in said)
+
+
+async def test_a_child_that_stayed_up_comes_back_without_a_longer_pause(tmp_path: Path) -> None:
+    """The pause grows only while it does not stay up: repeated kills of a sound process cost the same each time."""
+    said: list[str] = []
+    async with supervised(said, one=Program("one", READY, tmp_path)) as supervisor:
+        supervisor.calm = 0.0
+        for times in (1, 2, 3):
+            os.kill(supervisor.pids()["one"], signal.SIGKILL)
+            await wait_until(partial(times_back, said, times), within=20)
+    assert sum("starting it again in 0.5 s" in line for line in said) == 3
+
+
+async def test_a_child_is_taken_away_for_good(tmp_path: Path) -> None:
+    """It is stopped and not started again, and the others run on."""
+    said: list[str] = []
+    async with supervised(said, one=Program("one", READY, tmp_path), two=Program("two", READY, tmp_path)) as supervisor:
+        pids = supervisor.pids()
+        await supervisor.take_down("two")
+        assert supervisor.pids() == {"one": pids["one"]}
+        await wait_until(lambda: not Path(f"/proc/{pids['two']}").exists(), within=1)
+    assert not any("starting it again" in line for line in said)
 
 
 async def test_a_child_that_cannot_start_says_its_last_words(tmp_path: Path) -> None:
