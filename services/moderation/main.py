@@ -11,6 +11,8 @@ from services.moderation.adapters.texts import KafkaTexts
 from services.moderation.embargo_clock import EmbargoClock
 from services.moderation.handlers import Desk
 from services.moderation.intake import handler
+from services.moderation.latecomers import Latecomers
+from services.moderation.own_writes import OwnWrites
 from services.moderation.ownership import CHECK as STATES_CHECK
 from services.moderation.ownership import Owner
 from services.moderation.settings import ModerationSettings
@@ -40,10 +42,11 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
     kafka, health, clock, membership = settings.kafka, Health(STATES_CHECK, CLOCK_CHECK), BrokerClock(), Membership()
     publisher = await opened.enter_async_context(Publisher(kafka, "moderation", on_append_time=clock.observe))
     lookup = await opened.enter_async_context(Lookup(kafka))
-    book, queue = StateBook(), StoryQueue()
+    book, queue, own = StateBook(), StoryQueue(), OwnWrites()
     opened.push_async_callback(queue.abandon)
-    desk = Desk(book, KafkaLedger(publisher, membership), KafkaTexts(lookup), clock)
-    embargoes = EmbargoClock(book, KafkaLifts(publisher, clock, health), clock)
+    archive, ledger, texts = KafkaArchive(kafka, own), KafkaLedger(publisher, membership, own), KafkaTexts(lookup)
+    desk, latecomers = Desk(book, ledger, texts, clock), Latecomers(book, archive, ledger, texts, queue, own)
+    embargoes = EmbargoClock(book, KafkaLifts(publisher, clock, health, membership), clock)
     inbox = partial(
         consume,
         kafka,
@@ -52,13 +55,14 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
         sources=[Source(LEAD, FLASH_AT_MOST), *(Source(topic, AT_MOST) for topic in FOLLOWERS)],
         handle=handler(desk, queue),
         park=DeadLetters(publisher, "moderation").park,
-        ownership=Owner(book, KafkaArchive(kafka), desk, queue, health),
+        ownership=Owner(book, archive, desk, queue, health, latecomers),
         health=health,
         membership=membership,
         parked_per_minute=settings.park_per_minute,
     )
     return {
         "inbox": lambda stop: inbox(stop=stop),
+        "latecomers": latecomers.run,
         "embargo clock": embargoes.run,
         "broker time": embargoes.keep_time,
         "ops": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from services.moderation.handlers import Desk
+from services.moderation.latecomers import Latecomers
 from services.moderation.ports import Archive
 from services.moderation.state_book import StateBook
 from services.moderation.story_queue import StoryQueue
@@ -16,12 +17,22 @@ CHECK = "states"
 class Owner:
     """Loads states and puts out what the owner before may have left undone (`shared.platform.consuming.Ownership`)."""
 
-    def __init__(self, book: StateBook, archive: Archive, desk: Desk, queue: StoryQueue, health: Health) -> None:
+    def __init__(
+        self,
+        book: StateBook,
+        archive: Archive,
+        desk: Desk,
+        queue: StoryQueue,
+        health: Health,
+        latecomers: Latecomers | None = None,
+    ) -> None:
+        """Without `latecomers` nobody looks out for what an earlier owner writes late."""
         self._book = book
         self._archive = archive
         self._desk = desk
         self._queue = queue
         self._health = health
+        self._latecomers = latecomers
 
     async def gained(self, partitions: frozenset[int]) -> None:
         """Return when the states are loaded and nothing that they imply is missing on the wire."""
@@ -35,12 +46,16 @@ class Owner:
                 self._book.owed(state.story_id)
                 await self._desk.settle(state.story_id)
                 repeated += 1
+        if self._latecomers is not None:
+            self._latecomers.begin()
         self._health.set(CHECK, True)
         logger().info("states.loaded", partitions=sorted(partitions), stories=len(self._book), repeated=repeated)
 
     async def lost(self, partitions: frozenset[int]) -> None:
         """Stop whatever still runs, and forget the states: they are somebody else's to change now."""
         self._health.set(CHECK, False, "the partitions are moving")
+        if self._latecomers is not None:
+            await self._latecomers.end()
         await self._queue.abandon()
         self._book.forget(partitions)
 

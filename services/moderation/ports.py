@@ -6,6 +6,7 @@ from typing import Protocol
 from services.moderation.agenda import Due
 from shared.domain.events import StoryReleased
 from shared.domain.state import KillRecord, StoryState, StoryText, TextRef
+from shared.platform.records import Record
 
 
 class Ledger(Protocol):
@@ -25,6 +26,9 @@ class Ledger(Protocol):
 
     async def put_out(self, event: StoryReleased) -> None:
         """Put a release on its lane, and the same on `story.current`."""
+
+    async def keep_current(self, event: StoryReleased) -> None:
+        """Put a release on `story.current` alone, where an older one has been written over it."""
 
     async def drop_texts(self, story_id: str, versions: Collection[int]) -> None:
         """Put tombstones over the texts of these versions."""
@@ -47,6 +51,9 @@ class Archive(Protocol):
         kill: Callable[[int, KillRecord], None],
     ) -> None:
         """Hand over the newest state of each story, and every kill, with their partition."""
+
+    async def follow(self, see: Callable[[Record], None]) -> None:
+        """Hand over whatever was written to the owner's compacted topics since `load` began, until cancelled."""
 
     async def committed(self, partitions: frozenset[int]) -> Mapping[tuple[str, int], int]:
         """Return the committed offset of each (topic, partition) that inputs come from; unknown ones are left out."""

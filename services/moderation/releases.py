@@ -7,9 +7,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from shared.domain.events import Released, StoryReleased, derived_id, epoch_us
+from shared.domain.facts import Facts
 from shared.domain.item import Item, rfc3339
 from shared.domain.state import ReleaseNote, StoryState, StoryText
-from shared.domain.story import NOTICES, Kind
+from shared.domain.story import NOTICES, Kind, Lane
 from shared.platform.clock import from_epoch_us
 
 PRODUCER: Final = "moderation"
@@ -64,6 +65,19 @@ def release_event(state: StoryState, note: ReleaseNote, text: StoryText | None) 
         stage_times=stages,
         data=Released(item=item, facts=note.facts, reach=note.reach),
     )
+
+
+def standing_note(state: StoryState) -> ReleaseNote | None:
+    """Return the note of the newest release, whole again though other inputs were taken since; None without one."""
+    notes = (entry.release for entry in reversed(state.applied) if entry.release)
+    note = next((one for one in notes if one.release_no == state.release_no), None)
+    if note is None:
+        return None
+    reach = state.reach or Facts()
+    if note.kind in NOTICES:
+        return note.model_copy(update={"facts": reach.model_copy(update={"lanes": (Lane.FLASH,)}), "reach": reach})
+    version = state.versions[note.version]
+    return note.model_copy(update={"facts": version.facts, "reach": state.reach, "text": version.text})
 
 
 def _story(story_id: str, note: ReleaseNote, text: StoryText | None) -> dict[str, Any]:

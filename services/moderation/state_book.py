@@ -47,9 +47,17 @@ class StateBook:
         self._kills.setdefault(record.story_id, record)
         self._owned.setdefault(partition, set()).add(record.story_id)
 
+    def knows(self, story_id: str) -> bool:
+        """Tell whether a state of the story was ever written, as far as this process can know."""
+        return story_id in self._states
+
     def knows_kill(self, story_id: str) -> bool:
         """Tell whether the story's kill is recorded already."""
         return story_id in self._kills
+
+    def kill(self, story_id: str) -> KillRecord | None:
+        """Return the kill as it was recorded."""
+        return self._kills.get(story_id)
 
     def unfinished_kill(self, story_id: str) -> KillRecord | None:
         """Return the kill that was recorded but never reached the state: a crash came between."""

@@ -32,6 +32,13 @@ class StoryQueue:
         """
         if not urgent:
             await self._slots.acquire()
+        return self._begin(story_id, work, urgent=urgent)
+
+    def next_turn(self, story_id: str, work: Work) -> Completion:
+        """Begin `work` behind what the story has in hand, without a slot: it is no input, and there is little of it."""
+        return self._begin(story_id, work, urgent=True)
+
+    def _begin(self, story_id: str, work: Work, *, urgent: bool) -> Completion:
         completion = Completion()
         task = asyncio.create_task(self._run(self._last.get(story_id), work, completion))
         self._last[story_id] = task

@@ -7,6 +7,7 @@ from typing import Final
 from services.moderation.agenda import Due
 from shared.domain.events import EmbargoDue, Lift, derived_id
 from shared.platform.clock import BrokerClock
+from shared.platform.consuming import Membership
 from shared.platform.envelopes import encode, headers_for
 from shared.platform.health import Health
 from shared.platform.metrics import BROKER_CLOCK_SKEW_SECONDS
@@ -24,12 +25,19 @@ NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 class KafkaLifts:
     """`services.moderation.ports.Lifts` on `desk.lifts`, whose append times are the broker's clock."""
 
-    def __init__(self, publisher: Publisher, clock: BrokerClock, health: Health) -> None:
+    def __init__(
+        self, publisher: Publisher, clock: BrokerClock, health: Health, membership: Membership | None = None
+    ) -> None:
+        """Without a `membership` the stories are ours for certain (one process, as in a test)."""
         self._publisher = publisher
         self._clock = clock
         self._health = health
+        self._membership = membership
 
     async def send(self, due: Sequence[Due]) -> None:
+        """Send nothing where the stories may be somebody else's by now: what is not done is asked for again."""
+        if self._membership is not None and not self._membership.alive():
+            return
         await self._publisher.publish_all([self._lift(one.story_id, one.version, one.due_at) for one in due])
 
     async def probe(self) -> None:

@@ -68,6 +68,12 @@ class Wire:
     async def put_out(self, event: StoryReleased) -> None:
         self._written(OUT, lambda: self.released.append(event))
 
+    async def keep_current(self, event: StoryReleased) -> None:
+        raise AssertionError("nobody else writes here, so nothing is to be written again")
+
+    async def follow(self, see: Callable[[Record], None]) -> None:
+        raise AssertionError("nobody else writes here, so nobody is looked out for")
+
     async def drop_texts(self, story_id: str, versions: Collection[int]) -> None:
         def drop() -> None:
             for place, text in enumerate(self.texts):
