@@ -1,14 +1,14 @@
 """How is a consumer opened and closed, and what has a group committed?"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.errors import CommitFailedError, KafkaError, for_code
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Misconfigured
@@ -31,10 +31,117 @@ def follower_group(group: str, topic: Topic) -> str:
     return f"{group}.{topic.value.removeprefix('wire.').removesuffix('.v1')}"
 
 
-async def open_consumer(kafka: KafkaSettings, **settings: Any) -> Any:
+class Consumer(Protocol):
+    """What the loop needs of a consumer: aiokafka's own methods, and the few things that it knows and does not tell.
+
+    The tests have another one, over a log in memory.
+    """
+
+    def subscribe(self, topics: Sequence[str], *, listener: Any) -> None: ...
+    def assign(self, places: Sequence[TopicPartition]) -> None: ...
+    def unsubscribe(self) -> None: ...
+    def assignment(self) -> Set[TopicPartition]: ...
+    def seek(self, place: TopicPartition, offset: int) -> None: ...
+    def pause(self, *places: TopicPartition) -> None: ...
+    def resume(self, *places: TopicPartition) -> None: ...
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]: ...
+    async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None: ...
+    async def stop(self) -> None: ...
+
+    async def offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+        """What the group has committed, each with its note; nothing where it never has."""
+
+    async def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
+        """How many partitions each topic has; 0 where it does not exist."""
+
+    def watch(self, sending: Callable[[], float], accepted: Callable[[float], None], gone: Callable[[], None]) -> None:
+        """Call `accepted` with what `sending` said before each heartbeat that the group took, and `gone` once it knows
+        this member no more, which then stays out of the group."""
+
+    def commit_only(self, allowed: Callable[[], bool]) -> None:
+        """Ask `allowed` at the moment a commit is sent, after whatever it had to wait for; CommitFailedError if not."""
+
+
+class BrokerConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
+    """`Consumer` on a real broker."""
+
+    async def start(self) -> None:
+        await super().start()
+        if self._group_id is not None:
+            self._heed_errors()
+
+    async def offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+        found = await self._coordinator.fetch_committed_offsets(list(places))
+        return {place: (at.offset, at.metadata) for place, at in found.items()}
+
+    async def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
+        cluster = await self._client.fetch_all_metadata()
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+
+    def watch(self, sending: Callable[[], float], accepted: Callable[[float], None], gone: Callable[[], None]) -> None:
+        """aiokafka tells neither; and an expelled static member would join again under its id, by which it would expel
+        the process that runs under that id now, and be expelled in turn, twice a second.
+        """
+        coordinator = self._coordinator
+        send, forget = coordinator._do_heartbeat, coordinator.reset_generation
+
+        async def counted() -> bool:
+            sent_at = sending()
+            taken: bool = await send()
+            if taken:
+                accepted(sent_at)
+            return taken
+
+        async def stay_out(subscription: Any) -> bool:
+            await asyncio.wait({coordinator._closing})
+            return False
+
+        def reset() -> None:
+            if coordinator.generation > 0 and not coordinator._closing.done():
+                coordinator._do_rejoin_group = stay_out
+                gone()
+            forget()
+
+        coordinator._do_heartbeat = counted
+        coordinator.reset_generation = reset
+
+    def commit_only(self, allowed: Callable[[], bool]) -> None:
+        """aiokafka sends a commit again and again while the broker is away, under whatever generation it has then."""
+        coordinator = self._coordinator
+        send = coordinator._send_req
+
+        async def guarded(request: Any) -> Any:
+            if isinstance(request, OffsetCommitRequest) and not allowed():
+                raise CommitFailedError("these partitions may be somebody else's by now")
+            return await send(request)
+
+        coordinator._send_req = guarded
+
+    def _heed_errors(self) -> None:
+        """Make a refused question about offsets an error: aiokafka 0.14 reads it as "nothing was ever committed".
+
+        A coordinator that has just started answers so while it loads its groups (COORDINATOR_LOAD_IN_PROGRESS).
+        """
+        coordinator = self._coordinator
+        send = coordinator._send_req
+
+        async def heeding(request: Any) -> Any:
+            answer = await send(request)
+            if isinstance(request, OffsetFetchRequest) and (code := getattr(answer, "error_code", 0)):
+                raise for_code(code)()
+            return answer
+
+        coordinator._send_req = heeding
+
+
+OpenConsumer = Callable[..., Awaitable[Any]]
+"""Opens a started `Consumer`, given KafkaSettings and aiokafka's own settings by name."""
+
+
+async def open_consumer(kafka: KafkaSettings, **settings: Any) -> BrokerConsumer:
     """A started consumer that commits only when told to and never picks a start by itself."""
     ours = {"fetch_max_wait_ms": FETCH_WAIT_MS, "metadata_max_age_ms": 30_000} | settings
-    consumer = AIOKafkaConsumer(
+    consumer = BrokerConsumer(
         bootstrap_servers=kafka.bootstrap,
         client_id=kafka.client_id,
         enable_auto_commit=False,
@@ -46,26 +153,7 @@ async def open_consumer(kafka: KafkaSettings, **settings: Any) -> Any:
     except BaseException:
         await close(consumer)
         raise
-    if settings.get("group_id") is not None:
-        _heed_errors(consumer)
     return consumer
-
-
-def _heed_errors(consumer: Any) -> None:
-    """Make a refused question about offsets an error: aiokafka 0.14 reads it as "nothing was ever committed".
-
-    A coordinator that has just started answers so while it loads its groups (COORDINATOR_LOAD_IN_PROGRESS).
-    """
-    coordinator = consumer._coordinator
-    send = coordinator._send_req
-
-    async def heeding(request: Any) -> Any:
-        answer = await send(request)
-        if isinstance(request, OffsetFetchRequest) and (code := getattr(answer, "error_code", 0)):
-            raise for_code(code)()
-        return answer
-
-    coordinator._send_req = heeding
 
 
 async def close(consumer: Any) -> None:
@@ -79,10 +167,9 @@ async def close(consumer: Any) -> None:
             await consumer._client.close()
 
 
-async def check_partitions(consumer: Any, topics: Sequence[str]) -> None:
+async def check_partitions(consumer: Consumer, topics: Sequence[str]) -> None:
     """Misconfigured unless all topics exist and have equally many partitions."""
-    cluster = await consumer._client.fetch_all_metadata()
-    counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+    counts = await consumer.partition_counts(topics)
     missing = [topic for topic, count in counts.items() if not count]
     if missing:
         raise Misconfigured(f"no such topic: {', '.join(missing)}; provision the cluster first")
@@ -96,7 +183,7 @@ async def committed(kafka: KafkaSettings, group: str, topic: Topic, partitions: 
     consumer = await open_consumer(kafka, group_id=group_name(group, kafka.topic_prefix))
     places = {TopicPartition(name(topic, kafka.topic_prefix), one): one for one in partitions}
     try:
-        found = await consumer._coordinator.fetch_committed_offsets(list(places))
-        return {one: at.offset if (at := found.get(place)) else None for place, one in places.items()}
+        found = await consumer.offsets(list(places))
+        return {one: found[place][0] if place in found else None for place, one in places.items()}
     finally:
         await close(consumer)

@@ -18,10 +18,17 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Unprocessable
-from shared.platform.consumers import check_partitions, committed, follower_group, group_name, open_consumer
+from shared.platform.consumers import (
+    OpenConsumer,
+    check_partitions,
+    committed,
+    follower_group,
+    group_name,
+    open_consumer,
+)
 from shared.platform.handling import Completion, Handler, Ownership, Park
 from shared.platform.health import Health
-from shared.platform.intake import Intake, NoCommittedOffset, Share, Source
+from shared.platform.intake import Intake, NoCommittedOffset, Share, Source, Start, Window
 from shared.platform.membership import Expelled, Membership
 from shared.platform.parking import ParkingBudget, TooManyParked
 from shared.platform.publishing import PublishFailed
@@ -40,13 +47,14 @@ __all__ = [
     "Record",
     "Source",
     "TooManyParked",
+    "Window",
     "committed",
     "consume",
     "follower_group",
     "group_name",
 ]
 
-WINDOW = 512
+WINDOW = Window()
 COMMIT_EVERY_S = 0.2
 DRAIN_WITHIN_S = 5.0
 COMMIT_WITHIN_S = 5.0
@@ -65,23 +73,25 @@ async def consume(
     park: Park,
     stop: asyncio.Event,
     ownership: Ownership | None = None,
-    window: int = WINDOW,
+    window: Window = WINDOW,
     commit_every: float = COMMIT_EVERY_S,
     drain_within: float = DRAIN_WITHIN_S,
     health: Health | None = None,
     membership: Membership | None = None,
     parked_per_minute: int = PARKED_PER_MINUTE,
+    open_consumer: OpenConsumer = open_consumer,
 ) -> None:
     """Hand records to `handle` until `stop` is set: at least once, in order within each partition of each source.
 
     Earlier sources go first: before each handful of a source (its `at_most`), everything that waits in the sources
     before it is taken. `member` is the static member id: stable over restarts, unique among running processes.
-    `window` bounds the records in flight per partition. `parked_per_minute` bounds how many records may be parked.
+    `window` bounds records and bytes in flight per partition. `parked_per_minute` bounds how many may be parked.
     `drain_within`: seconds that open completions are given when partitions go or the loop stops.
 
     `Unprocessable` parks a record and goes on. Any other error, a failed park included, ends the loop with that error;
-    the offset of the record does not pass. Raises NoCommittedOffset, Misconfigured (topics missing or of unequal
-    partition counts), TooManyParked, Expelled.
+    the offset of the record does not pass. What is finished beyond the committed offset is told beside it, so that a
+    restart hands over only the rest. `open_consumer`: over what to run, instead of a broker. Raises NoCommittedOffset,
+    Misconfigured (topics missing or of unequal partition counts), TooManyParked, Expelled.
     """
     if not sources:
         raise ValueError("there is nothing to consume")
@@ -98,6 +108,7 @@ async def consume(
         health=health,
         membership=membership or Membership(),
         parked_per_minute=parked_per_minute,
+        open_consumer=open_consumer,
     )
     await loop.run(sources, window)
 
@@ -135,8 +146,10 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         health: Health | None,
         membership: Membership,
         parked_per_minute: int,
+        open_consumer: OpenConsumer,
     ) -> None:
         self._kafka = kafka
+        self._open_consumer = open_consumer
         self._failpoints = kafka.failpoints
         self._group = group
         self._member = member
@@ -162,7 +175,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
 
     # The life of the loop
 
-    async def run(self, sources: Sequence[Source], window: int) -> None:
+    async def run(self, sources: Sequence[Source], window: Window) -> None:
         helpers = [asyncio.create_task(self._watch_stop()), asyncio.create_task(self._commit_regularly())]
         self._ready(False, "joining the group")
         try:
@@ -248,11 +261,11 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
 
     # Joining, owning, leaving
 
-    async def _join(self, sources: Sequence[Source], window: int) -> None:
+    async def _join(self, sources: Sequence[Source], window: Window) -> None:
         lead, *followers = sources
         group = group_name(self._group, self._kafka.topic_prefix)
         session_ms = int(self._membership.session_timeout * 1000)
-        consumer = await open_consumer(
+        consumer = await self._open_consumer(
             self._kafka,
             group_id=group,
             group_instance_id=self._member,
@@ -265,10 +278,12 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._intakes.append(Intake(self._kafka, lead, consumer, group, window))
         for source in followers:
             own = group_name(follower_group(self._group, source.topic), self._kafka.topic_prefix)
-            follower = await open_consumer(self._kafka, group_id=own)
+            follower = await self._open_consumer(self._kafka, group_id=own)
+            follower.commit_only(self._membership.alive)  # nobody else fences it
             self._intakes.append(Intake(self._kafka, source, follower, own, window))
         await check_partitions(consumer, [name(source.topic, self._kafka.topic_prefix) for source in sources])
         self._membership.listen_to(consumer, self._expelled)
+        consumer.commit_only(self._membership.alive)
         consumer.subscribe([name(lead.topic, self._kafka.topic_prefix)], listener=self)
 
     def _expelled(self) -> None:
@@ -305,7 +320,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
 
     async def _open(self, term: _Term) -> None:
         """Look up the offsets and let the owner prepare, outside the group's callback; then begin to take records."""
-        starts: list[dict[int, int]] = []
+        starts: list[dict[int, Start]] = []
 
         async def prepare() -> None:
             starts.extend(await asyncio.gather(*(intake.committed(term.partitions) for intake in self._intakes)))
@@ -326,8 +341,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             raise error
         if term is not self._term:
             return
-        for intake, offsets in zip(self._intakes, starts, strict=True):
-            intake.open(offsets)
+        for intake, start in zip(self._intakes, starts, strict=True):
+            intake.open(start)
         term.opened = True
         self._ready(True)
         log.info("consumer.owns", group=self._group, partitions=sorted(term.partitions))

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from aiokafka.errors import (
     IllegalGenerationError,
     IllegalStateError,
     NoOffsetForPartitionError,
+    OffsetMetadataTooLargeError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
     UnknownMemberIdError,
@@ -20,15 +21,16 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Misconfigured
-from shared.platform.consumers import close
+from shared.platform import offset_notes
+from shared.platform.consumers import Consumer, close
 from shared.platform.metrics import COMMIT_FAILURES, RECORDS_CONSUMED
-from shared.platform.offsets import LowWatermark
+from shared.platform.offsets import LowWatermark, Span
 from shared.platform.records import Record, read
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import Topic, name
+from shared.platform.topics import MIB, Topic, name
 
 POLL_MS = 60_000  # how long a poll may wait; it ends as soon as anything comes
-RECOMMIT_S = 3_600.0  # an unchanged offset is committed again, lest the broker forget it
+RECOMMIT_S = 10.0  # an unchanged offset is committed again: a late commit of an owner before us may have hit a follower
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,19 +47,77 @@ class Source:
     at_most: int = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much of one partition is in memory at most; beyond it the partition fetches no more.
+
+    A record larger than `high_bytes` is still taken, alone. Fetching goes on at half the records and `low_bytes`.
+    """
+
+    records: int = 512
+    high_bytes: int = 8 * MIB
+    low_bytes: int = 4 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a partition goes on: the first offset that is not finished, and what is finished beyond it."""
+
+    offset: int
+    finished: Sequence[Span] = ()
+
+
 @dataclass(slots=True, eq=False)
 class Share:
     """One partition while it is ours. After it is lost this object is left to itself: late finishes do no harm."""
 
     watermark: LowWatermark
-    committed: int
+    committed: tuple[int, int]  # the position, and how many changes it told
     committed_at: float
     held: deque[Record] = field(default_factory=deque)
+    held_bytes: int = 0
+    open_bytes: int = 0  # of the records in flight
     paused: bool = False
 
+    @property
+    def now_at(self) -> tuple[int, int]:
+        """What `committed` should say."""
+        return self.watermark.position, self.watermark.changes
+
     def to_commit(self, now: float) -> bool:
-        """Whether the committed offset is behind, or so old that the broker may forget it."""
-        return self.watermark.position != self.committed or now - self.committed_at > RECOMMIT_S
+        """Whether what was committed is behind, or so old that it may have been forgotten or overwritten."""
+        return self.now_at != self.committed or now - self.committed_at > RECOMMIT_S
+
+    def hold(self, record: Record) -> None:
+        if not self.watermark.was_finished(record.offset):
+            self.held.append(record)
+            self.held_bytes += record.size
+
+    def take(self, at_most: int, window: Window) -> list[Record]:
+        """The next records that may be begun now, in order."""
+        taken: list[Record] = []
+        room, open_bytes = min(at_most, window.records - self.watermark.in_flight), self.open_bytes
+        while self.held and len(taken) < room:
+            open_bytes += self.held[0].size
+            if open_bytes > window.high_bytes and (taken or self.watermark.in_flight):
+                break
+            taken.append(self.held.popleft())
+            self.held_bytes -= taken[-1].size
+        return taken
+
+    def begin(self, record: Record) -> None:
+        self.watermark.begin(record.offset)
+        self.open_bytes += record.size
+
+    def finish(self, record: Record) -> None:
+        self.watermark.finish(record.offset)
+        self.open_bytes -= record.size
+
+    def is_full(self, window: Window) -> bool:
+        return self.watermark.in_flight >= window.records or self.held_bytes + self.open_bytes >= window.high_bytes
+
+    def has_room(self, window: Window) -> bool:
+        return self.watermark.in_flight <= window.records // 2 and self.held_bytes + self.open_bytes <= window.low_bytes
 
 
 class Intake:
@@ -66,7 +126,7 @@ class Intake:
     Nothing is taken between `leave` and `open`.
     """
 
-    def __init__(self, kafka: KafkaSettings, source: Source, consumer: Any, group: str, window: int) -> None:
+    def __init__(self, kafka: KafkaSettings, source: Source, consumer: Consumer, group: str, window: Window) -> None:
         self.topic = source.topic
         self.consumer = consumer
         self.group = group
@@ -78,6 +138,7 @@ class Intake:
         self._adopt_as = group.removeprefix(kafka.topic_prefix)
         self._poll: asyncio.Task[Any] | None = None
         self._committing = asyncio.Lock()
+        self._commit: asyncio.Task[None] | None = None
         self._consumed = RECORDS_CONSUMED.labels(group, source.topic)
 
     # Owning partitions
@@ -93,31 +154,32 @@ class Intake:
         """Fetch nothing of these partitions before `open`."""
         self.consumer.pause(*(self._at(partition) for partition in partitions))
 
-    async def committed(self, partitions: frozenset[int]) -> dict[int, int]:
+    async def committed(self, partitions: frozenset[int]) -> dict[int, Start]:
         """Where each partition goes on. Raises NoCommittedOffset where the group has never been given a start."""
-        ordered = sorted(partitions)
-        found = await asyncio.gather(*(self.consumer.committed(self._at(partition)) for partition in ordered))
-        offsets = dict(zip(ordered, found, strict=True))
-        unknown = [partition for partition, offset in offsets.items() if offset is None]
+        found = await self.consumer.offsets([self._at(partition) for partition in sorted(partitions)])
+        unknown = [partition for partition in sorted(partitions) if self._at(partition) not in found]
         if unknown:
             raise NoCommittedOffset(
                 f"group {self.group} has no committed offset for {self._name}, partitions {_list(unknown)}: "
                 f"provision with --adopt {self._adopt_as}=start to handle all of it, or with =end to skip it"
             )
-        return offsets
+        return {at.partition: Start(offset, offset_notes.read(offset, note)) for at, (offset, note) in found.items()}
 
-    def open(self, offsets: Mapping[int, int]) -> None:
-        """Begin to take records, from these offsets."""
+    def open(self, starts: Mapping[int, Start]) -> None:
+        """Begin to take records, from these offsets on, but for those that are finished."""
         now = time.monotonic()
-        for partition, offset in offsets.items():
-            self.consumer.seek(self._at(partition), offset)
-            self._shares[partition] = Share(LowWatermark(offset), offset, now)
-        self.consumer.resume(*(self._at(partition) for partition in offsets))
+        for partition, start in starts.items():
+            self.consumer.seek(self._at(partition), start.offset)
+            watermark = LowWatermark(start.offset, start.finished)
+            self._shares[partition] = Share(watermark, (start.offset, watermark.changes), now)
+        self.consumer.resume(*(self._at(partition) for partition in starts))
 
     def leave(self, *, unassign: bool) -> None:
         """Forget the partitions and what is held of them; what was not finished stays uncommitted."""
         self._shares = {}
         self._stop_polling()
+        if self._commit is not None:
+            self._commit.cancel()  # it would be sent again and again, and may reach the broker behind the next owner's
         if unassign:
             self.consumer.unsubscribe()
 
@@ -139,8 +201,7 @@ class Intake:
     def _ready(self) -> list[tuple[Share, Record]]:
         handful: list[tuple[Share, Record]] = []
         for share in self._shares.values():
-            room = min(self._at_most - len(handful), self._window - share.watermark.in_flight, len(share.held))
-            handful.extend((share, share.held.popleft()) for _ in range(room))
+            handful.extend((share, record) for record in share.take(self._at_most - len(handful), self._window))
         return handful
 
     async def _refill(self) -> bool:
@@ -153,8 +214,11 @@ class Intake:
         else:
             return False
         for at, raw in batches.items():
-            if at.partition in self._shares:
-                self._shares[at.partition].held.extend(read(self.topic, one) for one in raw)
+            share = self._shares.get(at.partition)
+            if share is not None:
+                for one in raw:
+                    share.hold(read(self.topic, one))
+                self._pause_if_full(share, at.partition)
         return bool(batches)
 
     async def _getmany(self, timeout_ms: int) -> Any:
@@ -170,21 +234,24 @@ class Intake:
 
     def begin(self, share: Share, record: Record) -> None:
         """The record is being handled; beyond the window its partition fetches no more."""
-        share.watermark.begin(record.offset)
-        if not share.paused and share.watermark.in_flight >= self._window and self._is_ours(share, record):
-            share.paused = True
-            self.consumer.pause(self._at(record.partition))
+        share.begin(record)
+        self._pause_if_full(share, record.partition)
 
     def finish(self, share: Share, record: Record) -> bool:
-        """All effects of the record are confirmed; whether that makes room in a full window."""
-        share.watermark.finish(record.offset)
+        """All effects of the record are confirmed; whether there may be something to take that was not before."""
+        share.finish(record)
         self._consumed.inc()
-        if not share.paused or share.watermark.in_flight > self._window // 2:
-            return False
-        share.paused = False
-        if self._is_ours(share, record):
-            self.consumer.resume(self._at(record.partition))
-        return True
+        if share.paused and share.has_room(self._window):
+            share.paused = False
+            if self._shares.get(record.partition) is share:
+                self.consumer.resume(self._at(record.partition))
+            return True
+        return bool(share.held)
+
+    def _pause_if_full(self, share: Share, partition: int) -> None:
+        if not share.paused and share.is_full(self._window) and self._shares.get(partition) is share:
+            share.paused = True
+            self.consumer.pause(self._at(partition))
 
     @property
     def in_flight(self) -> int:
@@ -197,16 +264,18 @@ class Intake:
             now = time.monotonic()
             assigned = self.consumer.assignment()
             passing = {
-                self._at(partition): (share, share.watermark.position)
+                self._at(partition): share
                 for partition, share in self._shares.items()
                 if share.to_commit(now) and self._at(partition) in assigned
             }
             if not passing:
                 return
+            told = {at: share.now_at for at, share in passing.items()}
+            notes = {at: _note(share) for at, share in passing.items()}
             try:
                 if self._failpoints is not None:
                     await self._failpoints.passing(f"commit.{self.topic}.before", CommitFailedError)
-                await self.consumer.commit({at: offset for at, (_, offset) in passing.items()})
+                await self._send(notes)
                 if self._failpoints is not None:
                     await self._failpoints.passing(f"commit.{self.topic}.after", CommitFailedError)
             except (
@@ -219,8 +288,27 @@ class Intake:
                 COMMIT_FAILURES.labels(self.group).inc()
                 log.warning("commit.refused", group=self.group, error=type(error).__name__)
                 return
-            for share, offset in passing.values():
-                share.committed, share.committed_at = offset, now
+            for at, share in passing.items():
+                share.committed, share.committed_at = told[at], now
+
+    async def _send(self, notes: Mapping[TopicPartition, tuple[int, str]]) -> None:
+        """Raises CommitFailedError also where the partitions are let go meanwhile."""
+        self._commit = asyncio.create_task(self._committed_with(notes))
+        try:
+            await asyncio.wait({self._commit})
+            if self._commit.cancelled():
+                raise CommitFailedError("the partitions are let go")
+            self._commit.result()
+        finally:
+            self._commit.cancel()
+            self._commit = None
+
+    async def _committed_with(self, notes: Mapping[TopicPartition, tuple[int, str]]) -> None:
+        try:
+            await self.consumer.commit(notes)
+        except OffsetMetadataTooLargeError:
+            log.warning("commit.without_notes", group=self.group)
+            await self.consumer.commit({at: (offset, "") for at, (offset, _) in notes.items()})
 
     async def close(self) -> None:
         """Let go of the connection, also when the broker does not answer."""
@@ -233,11 +321,14 @@ class Intake:
             poll.cancel()
             poll.add_done_callback(_forget)
 
-    def _is_ours(self, share: Share, record: Record) -> bool:
-        return self._shares.get(record.partition) is share
-
     def _at(self, partition: int) -> TopicPartition:
         return TopicPartition(self._name, partition)
+
+
+def _note(share: Share) -> tuple[int, str]:
+    """What is committed of a partition: its offset, and beside it what is finished beyond."""
+    position = share.watermark.position
+    return position, offset_notes.written(position, share.watermark.finished())
 
 
 def _forget(poll: asyncio.Task[Any]) -> None:

@@ -1,10 +1,10 @@
 """Does this process still own what it was given? How fresh its last heartbeat is."""
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+
+from shared.platform.consumers import Consumer
 
 SESSION_TIMEOUT_S = 10.0
 
@@ -48,32 +48,11 @@ class Membership:
         """Call `listener` whenever `alive()` may have become true."""
         self._listeners.append(listener)
 
-    def listen_to(self, consumer: Any, expelled: Callable[[], None]) -> None:
-        """Count the heartbeats of a started consumer, and call `expelled` when its group knows it no more.
+    def listen_to(self, consumer: Consumer, expelled: Callable[[], None]) -> None:
+        """Count the heartbeats of a started consumer, and call `expelled` when its group knows it no more."""
 
-        aiokafka tells neither; and an expelled static member would join again under its id, by which it would expel
-        the process that runs under that id now, and be expelled in turn, twice a second.
-        """
-        coordinator = consumer._coordinator
-        send, forget = coordinator._do_heartbeat, coordinator.reset_generation
+        def gone() -> None:
+            self._beaten_at = -math.inf
+            expelled()
 
-        async def counted() -> bool:
-            sent_at = self._monotonic()
-            accepted: bool = await send()
-            if accepted:
-                self.beat(sent_at)
-            return accepted
-
-        async def stay_out(subscription: Any) -> bool:
-            await asyncio.wait({coordinator._closing})
-            return False
-
-        def reset() -> None:
-            if coordinator.generation > 0 and not coordinator._closing.done():
-                coordinator._do_rejoin_group = stay_out
-                self._beaten_at = -math.inf
-                expelled()
-            forget()
-
-        coordinator._do_heartbeat = counted
-        coordinator.reset_generation = reset
+        consumer.watch(self._monotonic, self.beat, gone)

@@ -6,6 +6,8 @@ from typing import Any
 
 from shared.platform.topics import Topic
 
+OVERHEAD = 500  # bytes that Python takes for a record with nothing in it
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -22,6 +24,12 @@ class Record:
     value: bytes | None
     headers: Mapping[str, bytes]
     timestamp_ms: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the value and of what goes with it, roughly: what it costs to hold the record."""
+        beside = sum(len(name) + len(value) for name, value in self.headers.items())
+        return OVERHEAD + beside + len(self.key or "") + len(self.value or b"")
 
 
 def read(topic: Topic, raw: Any) -> Record:

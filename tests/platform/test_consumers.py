@@ -8,7 +8,7 @@ from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from deploy.local.kafka import LocalKafka
-from shared.platform.consumers import _heed_errors, committed
+from shared.platform.consumers import BrokerConsumer, committed
 from shared.platform.provisioning import provision
 from shared.platform.publishing import Publisher
 from shared.platform.topics import Topic
@@ -23,7 +23,7 @@ async def test_a_coordinator_that_loads_has_not_said_that_nothing_was_committed(
         return loading
 
     consumer = SimpleNamespace(_coordinator=SimpleNamespace(_send_req=send))
-    _heed_errors(consumer)
+    BrokerConsumer._heed_errors(consumer)  # type: ignore[arg-type]
     with pytest.raises(GroupLoadInProgressError):
         await consumer._coordinator._send_req(OffsetFetchRequest("group", []))
 

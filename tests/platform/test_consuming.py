@@ -12,6 +12,7 @@ from shared.platform.consuming import (
     Record,
     Source,
     TooManyParked,
+    Window,
     _Loop,
     committed,
     follower_group,
@@ -235,7 +236,7 @@ class TestCompletion:
                 return stuck[-1]
             return await desk.handle(record)
 
-        async with running(kafka, [INBOX], handle=handle, park=desk.park, window=6):
+        async with running(kafka, [INBOX], handle=handle, park=desk.park, window=Window(6)):
             await wait_until(lambda: len(desk.effects) == 30, 15)
             assert len(stuck) == 6
             for promise in stuck:

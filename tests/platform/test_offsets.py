@@ -71,3 +71,49 @@ def test_finishing_twice_is_an_error() -> None:
     watermark.finish(0)
     with pytest.raises(KeyError):
         watermark.finish(0)
+
+
+def test_what_an_earlier_owner_has_finished_is_known_and_passed_over() -> None:
+    """The position jumps over it as soon as what lies before it is finished."""
+    watermark = LowWatermark(3, [(4, 6), (9, 10)])
+    assert [offset for offset in range(3, 11) if watermark.was_finished(offset)] == [4, 5, 9]
+    watermark.begin(3)
+    assert (watermark.position, watermark.finished()) == (3, [(4, 6), (9, 10)])
+    watermark.finish(3)
+    assert (watermark.position, watermark.finished()) == (6, [(9, 10)])
+
+
+FACTS = st.lists(st.booleans(), max_size=60)
+
+
+@given(earlier=FACTS, later=st.randoms(use_true_random=False), count=st.integers(0, 60))
+def test_begun_twice_is_exactly_what_was_not_finished(earlier: list[bool], later: object, count: int) -> None:
+    """Two lives of one partition: the second begins what the first left, tells both, and ends where the log does."""
+    base = next((at for at, done in enumerate(earlier) if not done), len(earlier))
+    first = LowWatermark(0)
+    for offset in range(len(earlier)):
+        first.begin(offset)
+    for offset, done in enumerate(earlier):
+        if done:
+            first.finish(offset)
+    assert first.position == base
+
+    second = LowWatermark(first.position, first.finished())
+    left = [offset for offset in range(base, len(earlier) + count) if not second.was_finished(offset)]
+    assert left == [at for at in range(base, len(earlier) + count) if at >= len(earlier) or not earlier[at]]
+    open_ones: list[int] = []
+    unfinished = list(left)
+    while left or open_ones:
+        if left and (not open_ones or later.random() < 0.5):  # type: ignore[attr-defined]
+            open_ones.append(left.pop(0))
+            second.begin(open_ones[-1])
+        else:
+            gone = open_ones.pop(later.randrange(len(open_ones)))  # type: ignore[attr-defined]
+            second.finish(gone)
+            unfinished.remove(gone)
+        told = {offset for start, end in second.finished() for offset in range(start, end)}
+        end = max(len(earlier), second.position, *(offset + 1 for offset in told), 0)
+        passed = set(range(base, second.position)) | told
+        assert passed.isdisjoint(unfinished)
+        assert passed == {offset for offset in range(base, end) if offset not in unfinished and offset < end}
+    assert second.position == len(earlier) + count
