@@ -14,6 +14,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 
 from shared.domain.errors import Misconfigured
 from shared.platform.consuming import committed, follower_group, group_name
+from shared.platform.groups import refuse_foreign_groups
 from shared.platform.settings import KafkaSettings, Profile
 from shared.platform.topics import TOPICS, Topic, TopicSpec, name
 
@@ -39,6 +40,9 @@ START, END = "start", "end"
 FETCH, FETCH_OF_3_9 = 1, 17  # the API and the version of it that Kafka 3.9 brought
 Bounds = Mapping[int, tuple[int, int]]
 FIXED_CONFIGS = ("cleanup.policy", "message.timestamp.type", "max.message.bytes")
+AT_LEAST = ("retention.ms", "delete.retention.ms", "min.insync.replicas")
+RETENTION_BYTES, UNLIMITED = "retention.bytes", "-1"
+CHECKED_CONFIGS = (*FIXED_CONFIGS, *AT_LEAST, RETENTION_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ async def provision(
     adopt = _checked({group.removeprefix(kafka.topic_prefix): where for group, where in (adopt or {}).items()})
     async with _admin(kafka) as admin:
         await _refuse_old_broker(admin, kafka)
+        await refuse_foreign_groups(admin, [group_name(reader.own, kafka.topic_prefix) for reader in readers()])
         created = await _topics_as_the_table_says(admin, kafka, profile)
     bounds = await _bounds(kafka)
     all_readers = tuple(readers())
@@ -134,14 +139,13 @@ async def _refuse_old_broker(admin: Any, kafka: KafkaSettings) -> None:
 async def _topics_as_the_table_says(admin: Any, kafka: KafkaSettings, profile: Profile) -> tuple[Topic, ...]:
     """Refuse existing topics that differ, create the missing ones and return those."""
     names = [name(row.topic, kafka.topic_prefix) for row in TOPICS]
-    there = {
-        one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(names) if one["error_code"] == 0
-    }
+    there = {one["topic"]: one["partitions"] for one in await admin.describe_topics(names) if one["error_code"] == 0}
     existing = [row for row in TOPICS if name(row.topic, kafka.topic_prefix) in there]
     configs = await _configs(admin, [name(row.topic, kafka.topic_prefix) for row in existing])
     for row in existing:
         full_name = name(row.topic, kafka.topic_prefix)
-        _refuse_mismatch(full_name, row, profile, there[full_name], configs[full_name], kafka.replication)
+        _refuse_other_size(full_name, row, profile, there[full_name], kafka.replication)
+        _refuse_other_config(full_name, row.config(kafka.replication), configs[full_name])
     missing = [row for row in TOPICS if name(row.topic, kafka.topic_prefix) not in there]
     if missing:
         await _create(admin, kafka, profile, missing)
@@ -149,10 +153,10 @@ async def _topics_as_the_table_says(admin: Any, kafka: KafkaSettings, profile: P
 
 
 async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The settings that provisioning holds fixed, of each named topic."""
+    """The settings that are compared, of each named topic, as they are in force: its own or the broker's default."""
     if not names:
         return {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, one, dict.fromkeys(FIXED_CONFIGS)) for one in names]
+    asked = [ConfigResource(ConfigResourceType.TOPIC, one, dict.fromkeys(CHECKED_CONFIGS)) for one in names]
     found: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(asked):
         for _error, _message, _kind, topic, entries, *_ in answer.resources:
@@ -160,23 +164,45 @@ async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]
     return found
 
 
-def _refuse_mismatch(
-    full_name: str, row: TopicSpec, profile: Profile, partitions: int, found: Mapping[str, str], replication: int
+def _refuse_other_size(
+    full_name: str, row: TopicSpec, profile: Profile, partitions: Sequence[Mapping[str, Any]], replication: int
 ) -> None:
     wanted = _partitions(row, profile)
-    if partitions != wanted:
+    if len(partitions) != wanted:
         raise Misconfigured(
-            f"Topic {full_name} has {partitions} partitions and must have {wanted} in the {profile} profile. "
+            f"Topic {full_name} has {len(partitions)} partitions and must have {wanted} in the {profile} profile. "
             "Partition counts never change in place: set WIRE_PROFILE to what made it, make a new version of the "
             "topic, or set another WIRE_TOPIC_PREFIX."
         )
-    config = row.config(replication)
+    copies = min(len(partition["replicas"]) for partition in partitions)
+    if copies < replication:
+        raise Misconfigured(
+            f"Topic {full_name} has {copies} replicas of a partition and must have {replication} in the {profile} "
+            "profile: add them with Kafka's own tools (kafka-reassign-partitions)."
+        )
+
+
+def _refuse_other_config(full_name: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
     for key in FIXED_CONFIGS:
-        if found.get(key) != config[key]:
-            raise Misconfigured(
-                f"Topic {full_name} has {key}={found.get(key)} and must have {config[key]}: "
-                f"alter it with Kafka's own tools (kafka-configs --alter --add-config {key}={config[key]})."
-            )
+        if found.get(key) != wanted[key]:
+            raise Misconfigured(_told(full_name, key, found.get(key), f"must have {wanted[key]}", wanted[key]))
+    for key in AT_LEAST:
+        if key in wanted and not _is_enough(found.get(key), wanted[key]):
+            raise Misconfigured(_told(full_name, key, found.get(key), f"needs at least {wanted[key]}", wanted[key]))
+    if found.get(RETENTION_BYTES, UNLIMITED) != UNLIMITED and "retention.ms" in wanted:
+        why = f"must have {UNLIMITED}: by its size it would drop records that somebody still has to read"
+        raise Misconfigured(_told(full_name, RETENTION_BYTES, found[RETENTION_BYTES], why, UNLIMITED))
+
+
+def _is_enough(found: str | None, wanted: str) -> bool:
+    return found is not None and (found == UNLIMITED or int(found) >= int(wanted))
+
+
+def _told(topic: str, key: str, found: str | None, wanted: str, to_set: str) -> str:
+    return (
+        f"Topic {topic} has {key}={found} and {wanted}. Alter it with Kafka's own tools: "
+        f"kafka-configs --alter --entity-type topics --entity-name {topic} --add-config {key}={to_set}"
+    )
 
 
 async def _create(admin: Any, kafka: KafkaSettings, profile: Profile, rows: Iterable[TopicSpec]) -> None:

@@ -2,18 +2,24 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from shared.domain.errors import Misconfigured
-from shared.platform.consuming import committed
+from shared.platform.consuming import committed, group_name
+from shared.platform.groups import _refuse_foreign
 from shared.platform.provisioning import GROUPS, BrokerUnreachable, provision, readers
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import TOPICS, Topic, name, spec
 from tests.platform.cluster import fill, make_topics, set_offsets, settings
+from tests.platform.old_broker import old_broker
 
 EVERY_PARTITION = range(spec(Topic.INBOX).partitions.local)
 
@@ -125,6 +131,86 @@ async def test_settings_that_matter_are_compared(kafka: KafkaSettings, key: str,
     await make_topics(kafka, {Topic.INBOX: len(EVERY_PARTITION)}, **{key: value})
     with pytest.raises(Misconfigured, match=f"has {key}={value} and must have"):
         await provision(kafka, profile="local")
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "value"),
+    [
+        (Topic.INBOX, "retention.ms", "86400000"),
+        (Topic.INBOX, "retention.bytes", "1000000"),
+        (Topic.STATE, "delete.retention.ms", "1000"),
+    ],
+)
+async def test_what_keeps_less_than_the_table_says_is_refused(
+    kafka: KafkaSettings, topic: Topic, key: str, value: str
+) -> None:
+    """By time, by size, or tombstones: whoever is away for a while would miss records in silence."""
+    await make_topics(kafka, {topic: spec(topic).partitions.local}, **{key: value})
+    with pytest.raises(Misconfigured, match=rf"has {key}={value} and .*--add-config {key}="):
+        await provision(kafka, profile="local")
+
+
+async def test_what_keeps_more_is_fine(kafka: KafkaSettings) -> None:
+    """Longer, or for ever: nobody loses anything by it."""
+    await make_topics(kafka, {Topic.INBOX: len(EVERY_PARTITION)}, **{"retention.ms": "-1"})
+    await make_topics(kafka, {Topic.LIFTS: len(EVERY_PARTITION)}, **{"retention.ms": str(400 * 86_400_000)})
+    report = await provision(kafka, profile="local")
+    assert Topic.INBOX not in report.created
+
+
+async def test_fewer_replicas_than_the_table_says_are_refused(kafka: KafkaSettings) -> None:
+    """A topic that was made on one broker has one copy, whatever the profile says today."""
+    await make_topics(kafka, {Topic.INBOX: spec(Topic.INBOX).partitions.production})
+    await fill(kafka, Topic.INBOX, ["one"])  # it is known to every broker by then
+    with pytest.raises(Misconfigured, match=r"has 1 replicas of a partition and must have 3"):
+        await provision(kafka.model_copy(update={"replication": 3}), profile="production")
+
+
+@asynccontextmanager
+async def a_member(kafka: KafkaSettings, group: str, assignor: type) -> AsyncIterator[None]:
+    """Somebody else's consumer in one of our groups, on one of our topics."""
+    consumer = AIOKafkaConsumer(
+        name(Topic.INBOX_FLASH, kafka.topic_prefix),
+        bootstrap_servers=kafka.bootstrap,
+        client_id="stranger",
+        group_id=group_name(group, kafka.topic_prefix),
+        enable_auto_commit=False,
+        partition_assignment_strategy=[assignor],
+    )
+    await consumer.start()
+    try:
+        yield
+    finally:
+        await consumer.stop()
+
+
+async def test_a_group_with_a_foreign_assignor_is_refused(kafka: KafkaSettings) -> None:
+    """Our members could not join; the sentence names who is there, how they share, and what to do."""
+    await provision(kafka, profile="local")
+    async with a_member(kafka, "moderation", RangePartitionAssignor):
+        with pytest.raises(Misconfigured, match=r"moderation \(stranger\).* by range, .*roundrobin.*Stop them"):
+            await provision(kafka, profile="local")
+    await provision(kafka, profile="local")
+
+
+async def test_members_that_share_as_ours_do_are_fine(kafka: KafkaSettings) -> None:
+    """Provisioning beside a running wire changes nothing and refuses nothing."""
+    await provision(kafka, profile="local")
+    async with a_member(kafka, "moderation", RoundRobinPartitionAssignor):
+        assert (await provision(kafka, profile="local")).created == ()
+
+
+def test_a_group_that_is_no_consumers_is_refused() -> None:
+    """A connector's workers, say, under one of our names."""
+    with pytest.raises(Misconfigured, match=r"group moderation \(worker-1\) are no consumers.*connect\. Stop them"):
+        _refuse_foreign("moderation", "connect", "sessioned", ["worker-1"])
+
+
+async def test_a_broker_older_than_3_9_is_refused() -> None:
+    """It says so by the versions it speaks; nothing else is asked of it."""
+    async with old_broker(fetch=16) as bootstrap:
+        with pytest.raises(Misconfigured, match=rf"broker at {bootstrap} is older than Kafka 3\.9: upgrade it first"):
+            await provision(KafkaSettings(bootstrap=bootstrap), profile="local")
 
 
 async def test_more_replicas_than_brokers_is_said_in_words(kafka: KafkaSettings) -> None:
