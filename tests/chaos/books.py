@@ -52,6 +52,8 @@ class Account:
 class Ledger:
     """Every story that was begun, by its id, and what it took to get an answer."""
 
+    begun: float = 0.0
+    """When the first story was to be told (epoch seconds)."""
     accounts: dict[str, Account] = field(default_factory=dict)
     repeats: Counter[str] = field(default_factory=Counter)
     """Requests that had to be repeated, by what came instead of an answer (`503`, `ConnectError`, …)."""

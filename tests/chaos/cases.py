@@ -99,9 +99,9 @@ def killed_by_two(draft: Draft) -> None:
 
 
 def killed_at_once(draft: Draft) -> None:
-    """The kill may pass what was filed a moment before it."""
-    for version in (1, 2):
-        draft.text(KILLED, version=version, urgency=draft.rng.choice([4, 4, FLASH]))
+    """The kill may pass what was filed a moment before it, and a flash the version before."""
+    draft.text(KILLED | SUPERSEDED, version=1)
+    draft.text(KILLED, version=2, urgency=draft.rng.choice([4, 4, FLASH]))
     draft.kill(two_people=False)
 
 

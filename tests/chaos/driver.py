@@ -44,14 +44,13 @@ class Driver:
     def __init__(self, doors: Doors, ledger: Ledger) -> None:
         self._doors = doors
         self.ledger = ledger
-        self.begun = 0.0
 
     async def tell(self, stories: Iterable[Story]) -> None:
         """Begin every story at its time, whatever the ones before are waiting for; return when all are told."""
-        self.begun = time.time()
+        begun = self.ledger.begun = time.time()
         async with asyncio.TaskGroup() as group:
             for story in stories:
-                await asyncio.sleep(self.begun + story.at_s - time.time())
+                await asyncio.sleep(begun + story.at_s - time.time())
                 group.create_task(self._tell(self.ledger.open(story)))
 
     async def _tell(self, account: Account) -> None:

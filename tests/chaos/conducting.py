@@ -1,0 +1,246 @@
+"""How does one run go? Listeners first, then stories and faults side by side, then patience, then every record."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx2
+
+from deploy.local.accounts import bearer
+from tests.chaos import cast, gathering
+from tests.chaos.accounting import account_for
+from tests.chaos.books import Ledger
+from tests.chaos.driver import Doors, Driver
+from tests.chaos.endpoints import EndpointServer
+from tests.chaos.fault_book import FaultBook
+from tests.chaos.history import Event, History
+from tests.chaos.plan import FAR_S, Story
+from tests.chaos.recordings import Listener, Window
+from tests.chaos.streams import follow_poll, follow_stream
+from tests.chaos.views import ViewReader
+from tests.journeys.instance import Wire
+from tests.journeys.people import a_secret
+from tests.waiting import wait_until
+
+TOLD_EVERY_S = 5.0
+PAGES_READ = 3000
+"""Story pages read after the run, at most: all of them in a run of five minutes."""
+ACTIVE_WITHIN_S = 60.0
+RECEIPTS_WITHIN_S = 60.0
+BROKEN_BY_ITSELF_S = 15.0
+
+Say = Callable[[str], None]
+Inflict = Callable[[FaultBook], Awaitable[None]]
+
+
+async def no_faults(_: FaultBook) -> None:
+    """Inflict nothing."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run in progress; `book` holds the faults that were inflicted."""
+
+    wire: Wire
+    seed: int | str
+    listeners: list[Listener]
+    say: Say
+    patience_s: float
+    ledger: Ledger = field(default_factory=Ledger)
+    book: FaultBook = field(default_factory=FaultBook)
+    clients: list[httpx2.AsyncClient] = field(default_factory=list)
+    servers: list[EndpointServer] = field(default_factory=list)
+
+    def client(self, base: str, key: str, opened: AsyncExitStack) -> httpx2.AsyncClient:
+        client = httpx2.AsyncClient(base_url=base, headers=bearer(key), timeout=20.0)
+        opened.push_async_callback(client.aclose)
+        return client
+
+
+async def conduct(
+    wire: Wire,
+    seed: int | str,
+    stories: Sequence[Story],
+    *,
+    listeners: list[Listener] | None = None,
+    inflict: Inflict = no_faults,
+    say: Say = lambda _: None,
+    patience_s: float = 100.0,
+) -> History:
+    """Tell `stories` to a running wire while `inflict` does its work, and return everything for the judge.
+
+    `patience_s`: how long what is still owed is waited for, once all is told and healthy.
+    """
+    until_s = max(story.at_s for story in stories)
+    run = Run(wire, seed, listeners or [*cast.endpoints(seed, until_s), *cast.readers()], say, patience_s)
+    async with AsyncExitStack() as opened:
+        doors = await _doors(run, opened)
+        subscribers = [run.client(wire.now.gateway, wire.key(who), opened) for who in ("subscriber", "subscriber2")]
+        await opened.enter_async_context(_endpoints(run, subscribers))
+        await opened.enter_async_context(_readers(run, subscribers[0]))
+        views = ViewReader(doors.editors[0], run.ledger, Random(f"{seed} views"))
+        async with _background(views.watch(), _progress(run), *_lives(run)):
+            await asyncio.gather(Driver(doors, run.ledger).tell(stories), inflict(run.book))
+            say("all stories are told; waiting for what is still owed")
+            await _settle(run, doors.editors[0])
+        return await _history(run, doors, subscribers, views, opened)
+
+
+async def _doors(run: Run, opened: AsyncExitStack) -> Doors:
+    """Clients for three desks and two editors; two of the desks get keys of their own."""
+    now = run.wire.now
+    operator = run.client(now.gateway, run.wire.key("operator"), opened)
+    keys = [run.wire.key("desk")]
+    for name in ("Dora Desk", "Dirk Desk"):
+        answer = await operator.post("/v1/keys", json={"person": name, "scopes": ["desk"]})
+        answer.raise_for_status()
+        keys.append(answer.json()["key"])
+    editors = [run.client(now.gateway, run.wire.key(name), opened) for name in ("editor", "editor2")]
+    desks = [run.client(now.gateway, key, opened) for key in keys]
+    return Doors([run.client(now.ingest, key, opened) for key in keys], desks, editors)
+
+
+@asynccontextmanager
+async def _endpoints(run: Run, subscribers: list[httpx2.AsyncClient]) -> AsyncIterator[None]:
+    """Serve every endpoint, active and subscribed; half of them belong to one subscriber, half to another."""
+    waiting = [one for one in run.listeners if one.is_endpoint]
+    async with AsyncExitStack() as served:
+        for number, listener in enumerate(waiting):
+            client = subscribers[number % len(subscribers)]
+            server = EndpointServer(listener, served.enter_context(run.wire.lend()), a_secret())
+            run.servers.append(server)
+            await server.open()
+            served.push_async_callback(server.close)
+            made = await _made(client, "/v1/endpoints", url=server.url, description=listener.name, secret=server.secret)
+            listener.endpoint_id = made["endpoint_id"]
+        for number, listener in enumerate(waiting):
+            client = subscribers[number % len(subscribers)]
+            await _until_active(client, listener)
+            wanted = {"endpoint_id": listener.endpoint_id, "ordering": listener.ordering, "filter": listener.wanted}
+            await _made(client, "/v1/subscriptions", name=f"{listener.name} {secrets.token_hex(3)}", **wanted)
+        yield
+
+
+async def _made(client: httpx2.AsyncClient, path: str, **asked: Any) -> dict[str, Any]:
+    answer = await client.post(path, json=asked)
+    answer.raise_for_status()
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def _until_active(client: httpx2.AsyncClient, listener: Listener) -> None:
+    async def active() -> bool:
+        answer = await client.get(f"/v1/endpoints/{listener.endpoint_id}")
+        return answer.status_code == 200 and answer.json()["state"] == "active"
+
+    await wait_until(active, ACTIVE_WITHIN_S, every=0.05, message=f"{listener.name} is active")
+
+
+@asynccontextmanager
+async def _readers(run: Run, client: httpx2.AsyncClient) -> AsyncIterator[None]:
+    """Follow the stream for every reader; entered once each has been greeted."""
+    readers = [one for one in run.listeners if not one.is_endpoint]
+    greeted = [asyncio.Event() for _ in readers]
+    follow = {"stream": follow_stream, "poll": follow_poll}
+    following = [follow[one.channel](client, one, there) for one, there in zip(readers, greeted, strict=True)]
+    async with _background(*following):
+        async with asyncio.timeout(ACTIVE_WITHIN_S):
+            await asyncio.gather(*(there.wait() for there in greeted))
+        yield
+
+
+@asynccontextmanager
+async def _background(*work: Any) -> AsyncIterator[None]:
+    """Run coroutines while the block lasts; one that fails fails the block at its end."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+
+
+def _lives(run: Run) -> list[Any]:
+    async def live(server: EndpointServer) -> None:
+        await wait_until(lambda: run.ledger.begun, ACTIVE_WITHIN_S)
+        await server.live(run.ledger.begun)
+
+    return [live(server) for server in run.servers]
+
+
+async def _progress(run: Run) -> None:
+    while True:
+        await asyncio.sleep(TOLD_EVERY_S)
+        came = sum(len(one.came) for one in run.listeners if one.is_endpoint)
+        kills = run.book.kills()
+        passed = time.time() - run.ledger.begun if run.ledger.begun else 0.0
+        run.say(
+            f"{passed:6.0f} s  {len(run.ledger.accounts)} stories, {run.ledger.accepted} accepted, {came} webhooks, "
+            f"{len(run.book.faults)} faults ({kills} kills), {sum(run.ledger.repeats.values())} requests repeated"
+        )
+
+
+async def _settle(run: Run, gateway: httpx2.AsyncClient) -> None:
+    """Wait until all embargoes of the run are over, all receipts told, and nothing is owed that can still come."""
+    due = [entry.until for _, entry in run.ledger.entries() if (entry.step.embargo_s or FAR_S) < FAR_S]
+    await asyncio.sleep(max([0.0, *due]) - time.time())
+    await gathering.gather_receipts(gateway, run.ledger, RECEIPTS_WITHIN_S)
+    with suppress(AssertionError):
+        await wait_until(lambda: not _is_owed(run), run.patience_s, every=2.0)
+
+
+def _is_owed(run: Run) -> bool:
+    """Whether something may still come: lost as it looks, or kept back by an endpoint that is no longer away."""
+    counts, lost = account_for(History(run.ledger, run.listeners, windows(run.book)))
+    alive = [one for one in run.listeners if not one.manner.dead]
+    return bool(lost) or any(counts[one.name]["undeliverable"] for one in alive)
+
+
+async def _history(
+    run: Run, doors: Doors, subscribers: list[httpx2.AsyncClient], views: ViewReader, opened: AsyncExitStack
+) -> History:
+    """Ask the product for its own records and put everything together."""
+    run.say("asking the product for its own records")
+    now = run.wire.now
+    await gathering.gather_receipts(doors.editors[0], run.ledger, 0.0)
+    rows = await gathering.delivery_rows(now.kafka)
+    for number, listener in enumerate(one for one in run.listeners if one.is_endpoint):
+        rows |= await gathering.deliveries_told(subscribers[number % len(subscribers)], listener)
+    stories = list(run.ledger.accounts)
+    chosen = Random(f"{run.seed} pages").sample(stories, min(PAGES_READ, len(stories)))
+    readings = await views.read_all(chosen)
+    letters = await gathering.dead_letters(run.client(now.monitor, run.wire.key("operator"), opened))
+    faults = windows(run.book)
+    return History(
+        run.ledger,
+        run.listeners,
+        faults,
+        rows,
+        readings,
+        views.sightings,
+        views.digests,
+        events=[
+            Event(str(one.kind), one.target, one.recovery, one.healthy_again is not None) for one in run.book.taken()
+        ],
+        unasked_ends=[
+            f"{life.name} (process {life.pid}) ended with {life.code}"
+            for life in run.book.unasked
+            if not any(one.begin <= (life.ended or 0) <= one.end + BROKEN_BY_ITSELF_S for one in faults)
+        ],
+        dead_letters=letters,
+        view_answers=views.answers[200],
+    )
+
+
+def windows(book: FaultBook) -> list[Window]:
+    """When each fault was in force; one that had no effect is a time at which something was tried all the same."""
+    return [Window(str(one.kind), one.target, one.began, one.healthy_again or one.ended) for one in book.faults]
