@@ -17,6 +17,7 @@ from tests.chaos.schedule import Kind, Planned
 
 STOPS_WITHIN_S = 25.0
 HIT_WITHIN_S = 20.0
+"""Seconds an armed service has, once it is ready, to come to its point."""
 STARTS_WITHIN_S = 30.0
 AHEAD_S = 90
 
@@ -25,11 +26,13 @@ AHEAD_S = 90
 class Effect:
     """What came of a fault: whether it took, which process it killed, which ends were asked for, who was hurt.
 
-    `hurt` names who must be able to work again before the fault is over; empty means everybody.
+    `hurt` names who must be able to work again before the fault is over; empty means everybody. `complaint` says what
+    the wire did wrong under it, in words.
     """
 
     took: bool = True
     note: str = ""
+    complaint: str = ""
     killed: Life | None = None
     asked: tuple[Life, ...] = ()
     hurt: tuple[str, ...] = ()
@@ -50,8 +53,8 @@ async def terminated(wire: ChaosWire, one: Planned) -> Effect:
     """SIGTERM to a service; one that does not stop is killed, and that is told."""
     await _runs(wire, one.target)
     life = await _stopped(wire, one.target)
-    note = "" if life.code == 0 else f"ended with {life.code} after {(life.ended or 0) - life.started:.1f} s of life"
-    return Effect(note=note, killed=life, asked=(life,), hurt=(one.target,))
+    complaint = "" if life.code == 0 else f"asked to stop, it ended with {life.code}"
+    return Effect(complaint=complaint, killed=life, asked=(life,), hurt=(one.target,))
 
 
 async def at_failpoint(wire: ChaosWire, one: Planned) -> Effect:
@@ -63,9 +66,7 @@ async def at_failpoint(wire: ChaosWire, one: Planned) -> Effect:
     wire.arm(one.target, one.point, one.nth)
     before = await _stopped(wire, one.target)
     armed = await _next_life(wire, before)
-    deadline = time.monotonic() + HIT_WITHIN_S
-    while wire.hit(one.target) is None and armed.ended is None and time.monotonic() < deadline:  # noqa: ASYNC110 - a file
-        await asyncio.sleep(LOOK_EVERY_S)
+    await _comes_to_its_point(wire, armed)
     if (hit := wire.hit(one.target)) is not None:
         await _ended(armed, STOPS_WITHIN_S)
         return Effect(note=hit, killed=armed, asked=(before, armed), hurt=(one.target,))
@@ -92,8 +93,8 @@ async def second_copy(wire: ChaosWire, one: Planned) -> Effect:
         unready = (await wire.unready()).get(name, "")
     finally:
         life = await wire.take_away(name)
-    note = f"ready in {ready_in:.1f} s" + (f", not ready at its end: {unready}" if unready else "")
-    return Effect(note=note, asked=(life,), hurt=(one.target,))
+    complaint = f"the copy was not ready at its end: {unready}" if unready else ""
+    return Effect(note=f"ready in {ready_in:.1f} s", complaint=complaint, asked=(life,), hurt=(one.target,))
 
 
 async def clock_ahead(wire: ChaosWire, one: Planned) -> Effect:
@@ -108,9 +109,9 @@ async def clock_ahead(wire: ChaosWire, one: Planned) -> Effect:
     finally:
         wire.tell(one.target, {})
     after = await _stopped(wire, one.target)
+    complaint = "it was ready for a time" if misled.ready is not None else ""
     note = "" if noticed else "it did not say that its clock is off"
-    note += "; it was ready for a time" if misled.ready is not None else ""
-    return Effect(took=noticed, note=note, asked=(before, after), hurt=(one.target,))
+    return Effect(took=noticed, note=note, complaint=complaint, asked=(before, after), hurt=(one.target,))
 
 
 async def broker_stopped(wire: ChaosWire, one: Planned) -> Effect:
@@ -159,10 +160,12 @@ async def redis_away(wire: ChaosWire, one: Planned) -> Effect:
 
 
 async def poisoned(wire: ChaosWire, one: Planned) -> Effect:
-    """One kind of poison on every topic of the table; nobody may end of it."""
-    before = {name: wire.life(name) for name in wire.names}
-    put = await poison.put(wire.kafka.bootstrap, poison.Poison(one.point))
-    return Effect(took=bool(put), note=f"{len(put)} records", hurt=tuple(before))
+    """One kind of poison on every topic; what must be parked is, and nobody ends of it."""
+    kind = poison.Poison(one.point)
+    put = await poison.put(wire.kafka.bootstrap, kind)
+    missing = await poison.not_parked(wire.kafka.bootstrap, kind, put)
+    complaint = f"not parked: {[place.topic.value for place in missing]}" if missing else ""
+    return Effect(took=bool(put), note=f"{len(put)} records", complaint=complaint)
 
 
 FAULTS: Mapping[Kind, Inflict] = {
@@ -218,6 +221,15 @@ async def _next_life(wire: ChaosWire, life: Life) -> Life:
         while (newest := wire.life(life.name)) is life:  # noqa: ASYNC110 - the supervisor starts it
             await asyncio.sleep(LOOK_EVERY_S / 2)
     return newest
+
+
+async def _comes_to_its_point(wire: ChaosWire, armed: Life) -> None:
+    """Wait until it does, or ends otherwise, or has had its time."""
+    deadline = time.time() + STARTS_WITHIN_S + HIT_WITHIN_S
+    while wire.hit(armed.name) is None and armed.ended is None and time.time() < deadline:
+        if armed.ready is not None:
+            deadline = min(deadline, armed.ready + HIT_WITHIN_S)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _says(wire: ChaosWire, name: str, word: str, within: float) -> bool:

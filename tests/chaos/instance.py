@@ -167,18 +167,16 @@ class ChaosWire:
 
     # How it fares
 
-    async def unready(self) -> dict[str, str]:
-        """Every process that cannot take work now, with the reason it gives; empty when all can."""
-        names = (KAFKA, REDIS, *self.names)
+    async def unready(self, *names: str) -> dict[str, str]:
+        """Those of the named (or all) that cannot take work now, with the reason each gives; empty when all can."""
+        names = names or (KAFKA, REDIS, *self.names)
         reasons = dict(zip(names, await asyncio.gather(*map(self._reason, names)), strict=True))
         return {name: reason for name, reason in reasons.items() if reason}
 
     async def healthy(self, *names: str, within: float = HEALTHY_WITHIN_S) -> float:
         """Wait until those named (or all) can take work; returns the epoch seconds of that. Raises NotHealthy."""
         deadline = time.monotonic() + within
-        while unready := {
-            name: why for name, why in (await self.unready()).items() if name in (names or (KAFKA, REDIS, *self.names))
-        }:
+        while unready := await self.unready(*names):
             if time.monotonic() > deadline:
                 raise NotHealthy(f"not healthy after {within:g} s: {unready}")
             await asyncio.sleep(LOOK_EVERY_S)

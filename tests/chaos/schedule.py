@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from shared.platform.topics import Topic
 from tests.chaos.points import CRASH_TABLE
+from tests.chaos.poison import Poison
 
 SERVICES = ("ingest", "enrich", "enrich-flash", "moderation", "distribution", "gateway", "monitor")
 KAFKA, REDIS, ALL = "kafka", "redis", "all"
@@ -25,16 +26,7 @@ ZOMBIE_S = 14.0
 """A pause longer than the session timeout of every group (10 s)."""
 FAILPOINTS = "failpoints"
 OFTEN = frozenset({Topic.RECEIVED, Topic.INBOX, Topic.TEXT, Topic.STATE, Topic.RELEASED, Topic.DUE, Topic.ATTEMPTS})
-POISONS = (
-    "no json",
-    "wrong schema",
-    "unknown type",
-    "foreign key",
-    "tombstone",
-    "huge",
-    "wrong partition",
-    "old timestamp",
-)
+POISONS = tuple(Poison)
 
 
 class Kind(StrEnum):
@@ -96,7 +88,7 @@ _LONG: tuple[tuple[Kind, str, float], ...] = (
     *((Kind.ZOMBIE, name, ZOMBIE_S) for name in SERVICES if name != "monitor"),
     *((Kind.SECOND, name, 30.0) for name in SERVICES if name != "monitor"),
     *((Kind.CLOCK, "moderation", 15.0),) * 2,
-    *((Kind.POISON, ALL, 0.0),) * 8,
+    *((Kind.POISON, ALL, 0.0),) * len(POISONS),
 )
 LONG_FROM_MINUTES = 20.0
 
