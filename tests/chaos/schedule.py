@@ -20,7 +20,7 @@ FAILPOINT_TAKES_S = 16.0
 """What an armed service usually needs to come to its point and back."""
 SETTLES_S = 5.0
 """After an outage of the broker."""
-ROOM_S = 30.0
+ROOM_S = 20.0
 """What one of the other faults is given, at least, before the next one."""
 ZOMBIE_S = 14.0
 """A pause longer than the session timeout of every group (10 s)."""
@@ -148,13 +148,15 @@ def _others(choose: random.Random, menu: Sequence[tuple[Kind, str, float]], cale
     choose.shuffle(menu)
     menu.sort(key=lambda one: one[0] not in BROKER_AWAY)  # what a short run has room for begins with the broker
     room = calendar.end - calendar.start
-    menu = menu[: max(1, int(room // ROOM_S))]
+    while len(menu) > 1 and sum(seconds + ROOM_S for _, _, seconds in menu) > room:
+        menu.pop()
     choose.shuffle(menu)
     poisons = choose.sample(POISONS, k=len(POISONS))
-    gap = room / len(menu)
-    plan = []
-    for number, (kind, target, seconds) in enumerate(menu):
-        at = calendar.start + (number + choose.uniform(0.0, 0.2)) * gap
+    spare = max(0.0, room - sum(seconds + ROOM_S for _, _, seconds in menu)) / len(menu)
+    plan, free_from = [], calendar.start
+    for kind, target, seconds in menu:
+        at = free_from + choose.uniform(0.0, spare)
+        free_from += seconds + ROOM_S + spare
         whom = target or choose.choice(SERVICES[:-1])
         plan.append(Planned(round(at, 1), kind, whom, seconds, poisons.pop() if kind is Kind.POISON else ""))
         until = at + seconds + APART_S
