@@ -13,6 +13,7 @@ from faust.transport.drivers.aiokafka import Producer as FaustProducer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, AppT, Message, TransportT
 
+from shared.domain.errors import Misconfigured
 from shared.platform.failpoints import Failpoints
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import MIB, Topic
@@ -72,6 +73,18 @@ class LaneApp(faust.App):
 
     def _create_directories(self) -> None:
         """There are no tables to keep in them."""
+
+    def agent(self, *args: Any, concurrency: int = 1, **options: Any) -> Any:
+        """One record at a time: with more, Faust commits past records that are still in hand."""
+        if concurrency != 1:
+            raise Misconfigured(f"A lane handles one record at a time, not {concurrency}: start another process.")
+        return super().agent(*args, concurrency=concurrency, **options)
+
+    def Table(self, *_: Any, **__: Any) -> Any:  # noqa: N802 - Faust's name
+        """Refused, as are its kin: a table's writes are confirmed by nobody before a commit."""
+        raise Misconfigured("A lane has no tables: keep state in a compacted topic and read it back.")
+
+    GlobalTable = SetTable = SetGlobalTable = Table
 
 
 class Raw(faust.Schema[bytes, bytes]):

@@ -8,7 +8,6 @@ import asyncio
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,24 +19,21 @@ from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, Message
 
 from shared.domain.errors import Misconfigured, Unprocessable
-from shared.platform.consuming import (
-    PARKED_PER_MINUTE,
-    NoCommittedOffset,
-    Park,
-    TooManyParked,
-    committed,
-    group_name,
-)
+from shared.platform.consuming import PARKED_PER_MINUTE, NoCommittedOffset, Park, committed, group_name
 from shared.platform.faust_app import CONFIRM_SECONDS, LaneProducer, Raw, lane_app
+from shared.platform.groups import refuse_foreign_groups
 from shared.platform.health import Health
 from shared.platform.logs import logger
 from shared.platform.metrics import HANDLE_SECONDS, PUBLISH_SECONDS, RECORDS_CONSUMED, RECORDS_PUBLISHED
+from shared.platform.parking import ParkingBudget
 from shared.platform.publishing import Outgoing, PublishFailed, RecordTooLarge
+from shared.platform.reading import beginning_offsets
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name, partition_of, spec
 
 FAIL_STOP = 70  # EX_SOFTWARE: a supervisor starts the process again, and it goes on at the last commit
+LONGEST_ITEM = 60.0  # seconds; a stuck record holds up its partition for no longer
 ASSIGNMENT = "assignment"  # the check that says whether partitions have been given out
 
 _Headers = Sequence[tuple[str, bytes | None]]
@@ -66,8 +62,11 @@ async def run_lane(
     a handler longer than `item_deadline` seconds included, ends the process at once (exit code 70).
 
     `app_id` (`enrich-flash`) is the consumer group, `member` its static id, unique per process and stable over
-    restarts. Raises NoCommittedOffset or Misconfigured before it starts where the topic was not provisioned.
+    restarts. Raises NoCommittedOffset or Misconfigured before it starts where the topic was not provisioned, where
+    retention has overtaken the group, or where others sit in it; ValueError for a limit that is none.
     """
+    if not 0 < item_deadline <= LONGEST_ITEM or window < 1 or commit_interval <= 0 or parked_per_minute < 1:
+        raise ValueError("a lane without limits is no lane: every item has its time, every window its size")
     await _refuse_unprovisioned(kafka, app_id, source)
     app = lane_app(kafka, source, group_name(app_id, kafka.topic_prefix), member, commit_interval, window)
     _tell_assignment(app, health)
@@ -117,8 +116,7 @@ class _Pipe:
         self._handle = handle
         self._park = park
         self._item_deadline = item_deadline
-        self._parked_per_minute = parked_per_minute
-        self._parked_at: deque[float] = deque()
+        self._budget = ParkingBudget(parked_per_minute)
         self._waiting: asyncio.Queue[_InHand] = asyncio.Queue(window)
         self._seconds = HANDLE_SECONDS.labels(service, "handle", lane)
         self._consumed = RECORDS_CONSUMED.labels(app_id, source)
@@ -158,14 +156,17 @@ class _Pipe:
             return ()
 
     async def _parked(self, record: Record, refusal: Unprocessable) -> None:
-        now = time.monotonic()
-        while self._parked_at and self._parked_at[0] < now - 60:
-            self._parked_at.popleft()
-        if len(self._parked_at) >= self._parked_per_minute:
-            raise TooManyParked(f"{self._parked_per_minute} records parked within a minute") from refusal
+        self._budget.check(refusal)
         async with asyncio.timeout(CONFIRM_SECONDS):
             await self._park(record, refusal)
-        self._parked_at.append(now)
+        self._budget.spend()
+        logger().warning(
+            "record.parked",
+            topic=record.topic.value,
+            partition=record.partition,
+            offset=record.offset,
+            error=type(refusal).__name__,
+        )
 
     async def _send(self, output: Outgoing) -> Awaitable[Any]:
         topic = name(output.topic, self._prefix)
@@ -203,15 +204,23 @@ async def _refuse_unprovisioned(kafka: KafkaSettings, app_id: str, source: Topic
     try:
         await admin.start()
         [found] = await admin.describe_topics([full_name])
+        if not found["partitions"]:
+            raise Misconfigured(f"There is no topic {full_name}: run python -m deploy.provision first.")
+        await refuse_foreign_groups(admin, [group_name(app_id, kafka.topic_prefix)])
     finally:
         await admin.close()
-    if not found["partitions"]:
-        raise Misconfigured(f"There is no topic {full_name}: run python -m deploy.provision first.")
     offsets = await committed(kafka, app_id, source, [one["partition"] for one in found["partitions"]])
+    way_out = f"with --adopt {app_id}=start or --adopt {app_id}=end where the topic holds records."
     if None in offsets.values():
         raise NoCommittedOffset(
             f"Group {app_id} has no committed offset on every partition of {full_name}: run python -m deploy.provision "
-            f"first, with --adopt {app_id}=start or --adopt {app_id}=end where the topic holds records."
+            f"first, {way_out}"
+        )
+    kept = {at.partition: first for at, first in (await beginning_offsets(kafka, [source])).items()}
+    if any(offset is not None and offset < kept[partition] for partition, offset in offsets.items()):
+        raise NoCommittedOffset(
+            f"Group {app_id} cannot go on in {full_name}: records it had not handled are kept no longer. Run python -m "
+            f"deploy.provision, {way_out}"
         )
 
 

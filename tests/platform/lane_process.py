@@ -1,7 +1,8 @@
 """The process that `test_faust_worker` starts, kills and starts again: `python -m tests.platform.lane_process TEMPER`.
 
 It copies RECEIVED to INBOX through a Faust lane. A `fragile` one breaks at records that say `bang` and never gets
-done with those that say `stuck`; a `steady` one handles both. The value of what says `swell` grows on the way.
+done with those that say `stuck`; a `steady` one handles both; a `strict` one parks two records a minute at most. The
+value of what says `swell` grows on the way.
 """
 
 import asyncio
@@ -62,6 +63,7 @@ async def _lane(settings: CommonSettings, stop: asyncio.Event, **options: object
         source=Topic.RECEIVED,
         stop=stop,
         item_deadline=2.0,
+        parked_per_minute=2 if sys.argv[1] == "strict" else 60,
         **options,  # type: ignore[arg-type]
     )
 

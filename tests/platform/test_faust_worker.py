@@ -16,9 +16,15 @@ from typing import Any
 import httpx2
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.structs import TopicPartition
 
-from shared.platform.consuming import committed
+from shared.domain.errors import Misconfigured
+from shared.platform.consuming import committed, group_name
+from shared.platform.faust_app import lane_app
+from shared.platform.faust_worker import run_lane
+from shared.platform.health import Health
 from shared.platform.publishing import Outgoing, Publisher
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import MIB, Topic, name, partition_of
@@ -302,6 +308,95 @@ async def test_it_refuses_to_start_without_committed_offsets(kafka_bootstrap: st
     async with lane(kafka) as refused:
         assert await refused.ended() == MISCONFIGURED
     assert f"--adopt {GROUP}=start" in refused.log[-1]
+
+
+async def test_too_many_dead_letters_stop_the_process(kafka: KafkaSettings) -> None:
+    """Two a minute here: the third is not parked, its offset does not pass, and the log says where to look."""
+    await file(kafka, [b"\xff", b"\xfe", b"\xfd", *stories(1)], key="one-story")
+    async with lane(kafka, "strict") as strict:
+        assert await strict.ended() == FAIL_STOP
+    assert len(await contents(kafka, Topic.DEAD_ENRICH)) == 2
+    assert any("look at the dead letters" in line for line in strict.log)
+    assert not await output(kafka)
+
+
+async def test_a_dead_letter_that_cannot_be_written_stops_the_process(kafka_bootstrap: str, topic_prefix: str) -> None:
+    """The record would be nowhere: its offset does not pass, and what stands behind it waits."""
+    kafka = settings(kafka_bootstrap, topic_prefix)
+    await make_topics(kafka, {Topic.RECEIVED: PARTITIONS, Topic.INBOX: PARTITIONS})
+    await make_topics(kafka, {Topic.DEAD_ENRICH: 1}, **{"max.message.bytes": "1000"})
+    await start_groups(kafka, GROUP, [Topic.RECEIVED], PARTITIONS)
+    await file(kafka, [b"\xff" * 5000, *stories(1)], key="one-story")
+    async with lane(kafka) as stopped:
+        assert await stopped.ended() == FAIL_STOP
+    assert await everything_is_committed(kafka, 0)
+    assert any("lane.failed" in line and "MessageSizeTooLarge" in line for line in stopped.log)
+
+
+async def test_it_refuses_to_start_where_retention_has_overtaken_it(kafka: KafkaSettings) -> None:
+    """Records that it never handled are gone: a person must know before it goes on."""
+    await file(kafka, stories(3), key="one-story")
+    place = TopicPartition(name(Topic.RECEIVED, kafka.topic_prefix), partition_of("one-story", PARTITIONS))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=2)})
+    finally:
+        await admin.close()
+    async with lane(kafka) as refused:
+        assert await refused.ended() == MISCONFIGURED
+    assert "records it had not handled are kept no longer" in refused.log[-1]
+    assert f"--adopt {GROUP}=end" in refused.log[-1]
+
+
+async def test_it_refuses_to_start_beside_members_that_share_in_another_way(kafka: KafkaSettings) -> None:
+    """Faust would crash and be started again for ever; the sentence says who is there."""
+    stranger = AIOKafkaConsumer(
+        name(Topic.RECEIVED, kafka.topic_prefix),
+        bootstrap_servers=kafka.bootstrap,
+        client_id="stranger",
+        group_id=group_name(GROUP, kafka.topic_prefix),
+        partition_assignment_strategy=[RangePartitionAssignor],
+    )
+    await stranger.start()
+    try:
+        async with lane(kafka) as refused:
+            assert await refused.ended() == MISCONFIGURED
+    finally:
+        await stranger.stop()
+    assert "stranger" in refused.log[-1]
+    assert "range" in refused.log[-1]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [{"item_deadline": 0}, {"item_deadline": 3600}, {"window": 0}, {"commit_interval": 0}, {"parked_per_minute": 0}],
+)
+async def test_a_lane_without_limits_is_refused(limit: dict[str, Any]) -> None:
+    """Every item has its time, every window its size; nothing is asked of a broker before that."""
+
+    async def nothing(*_: Any) -> Sequence[Outgoing]:
+        return ()
+
+    told: dict[str, Any] = {
+        "app_id": GROUP,
+        "member": "m",
+        "source": Topic.RECEIVED,
+        "handle": nothing,
+        "park": nothing,
+    }
+    with pytest.raises(ValueError, match="limits"):
+        await run_lane(KafkaSettings(), **told, **limit, stop=asyncio.Event(), health=Health())
+
+
+def test_the_app_of_a_lane_takes_nothing_unsafe() -> None:
+    """More than one record at a time, and tables of any kind, are out of reach."""
+    app = lane_app(KafkaSettings(), Topic.RECEIVED, "group", "member-0", 0.2, 256)
+    with pytest.raises(Misconfigured, match="one record at a time"):
+        app.agent(app.topic("t"), concurrency=2)
+    for kind in (app.Table, app.GlobalTable, app.SetTable, app.SetGlobalTable):
+        with pytest.raises(Misconfigured, match="no tables"):
+            kind("t")
 
 
 async def test_it_refuses_to_start_without_its_topic(kafka_bootstrap: str, topic_prefix: str) -> None:
