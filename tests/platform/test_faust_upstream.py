@@ -102,7 +102,7 @@ async def test_awaiting_a_send_is_not_delivery(topics: KafkaSettings, tmp_path: 
 
     async def body(stream: Any) -> None:
         async for value in stream:
-            promise = await app.topic(output, value_serializer="raw").send(value=value)
+            promise: Any = await app.topic(output, value_serializer="raw").send(value=value)
             kept_already = promise.done()
             told.append((kept_already, (await promise).offset))
 
