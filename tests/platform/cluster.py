@@ -39,7 +39,9 @@ async def make_topics(kafka: KafkaSettings, partitions: Mapping[Topic, int], **c
         await admin.close()
 
 
-async def set_offsets(kafka: KafkaSettings, group: str, topic: Topic, offsets: Mapping[int, int]) -> None:
+async def set_offsets(
+    kafka: KafkaSettings, group: str, topic: Topic, offsets: Mapping[int, int | tuple[int, str]]
+) -> None:
     """Commit offsets for a group that has no members."""
     consumer: Any = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap, group_id=group_name(group, kafka.topic_prefix), enable_auto_commit=False
@@ -55,7 +57,7 @@ async def set_offsets(kafka: KafkaSettings, group: str, topic: Topic, offsets: M
 
 async def start_groups(kafka: KafkaSettings, group: str, topics: Sequence[Topic], partitions: int) -> None:
     """Commit the start for a group's lead (the first topic) and its followers."""
-    starts = dict.fromkeys(range(partitions), 0)
+    starts: dict[int, int | tuple[int, str]] = dict.fromkeys(range(partitions), 0)
     await set_offsets(kafka, group, topics[0], starts)
     for follower in topics[1:]:
         await set_offsets(kafka, follower_group(group, follower), follower, starts)

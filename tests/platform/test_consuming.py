@@ -14,50 +14,48 @@ from shared.platform.consuming import (
     TooManyParked,
     Window,
     _Loop,
-    committed,
     follower_group,
 )
 from shared.platform.health import Health
-from shared.platform.publishing import Publisher
-from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
-from tests.platform.cluster import Desk, fill, make_topics, running, set_offsets, start_groups, text
+from tests.platform.cluster import Desk, text
+from tests.platform.clusters import Cluster, offsets, start_groups
 from tests.waiting import wait_until
 
 INBOX = Source(Topic.INBOX, at_most=4)
 
 
-async def desk_topics(kafka: KafkaSettings, *topics: Topic, partitions: int = 2, group: str = "desk") -> None:
+async def desk_topics(cluster: Cluster, *topics: Topic, partitions: int = 2, group: str = "desk") -> None:
     """Topics with a group that starts at their beginning."""
-    await make_topics(kafka, dict.fromkeys(topics, partitions))
-    await start_groups(kafka, group, topics, partitions)
+    await cluster.make_topics(dict.fromkeys(topics, partitions))
+    await start_groups(cluster, group, topics, partitions)
 
 
-async def offset_of(kafka: KafkaSettings, topic: Topic = Topic.INBOX, group: str = "desk") -> int | None:
+async def offset_of(cluster: Cluster, topic: Topic = Topic.INBOX, group: str = "desk") -> int | None:
     """What the group has committed for partition 0."""
-    return (await committed(kafka, group, topic, [0]))[0]
+    return (await offsets(cluster, group, topic, [0]))[0]
 
 
 class TestOrder:
-    async def test_records_of_a_partition_come_in_the_order_they_were_published(self, kafka: KafkaSettings) -> None:
+    async def test_records_of_a_partition_come_in_the_order_they_were_published(self, cluster: Cluster) -> None:
         """Handlers compare release numbers, but nothing is left to them that the log already knows."""
-        await desk_topics(kafka, Topic.INBOX)
+        await desk_topics(cluster, Topic.INBOX)
         for partition in (0, 1):
-            await fill(kafka, Topic.INBOX, [f"{partition}:{n:03}" for n in range(100)], partition=partition)
+            await cluster.fill(Topic.INBOX, [f"{partition}:{n:03}" for n in range(100)], partition=partition)
         desk = Desk()
-        async with running(kafka, [INBOX], handle=desk.handle, park=desk.park):
+        async with cluster.running([INBOX], handle=desk.handle, park=desk.park):
             await wait_until(lambda: len(desk.effects) == 200, 15)
         for mark in ("0:", "1:"):
             came = [value for value in desk.effects if value.startswith(mark)]
             assert came == sorted(came)
             assert len(came) == 100
 
-    async def test_a_record_carries_its_key_headers_place_and_time(self, kafka: KafkaSettings) -> None:
+    async def test_a_record_carries_its_key_headers_place_and_time(self, cluster: Cluster) -> None:
         """What the handler sees is what was published."""
-        await desk_topics(kafka, Topic.INBOX)
-        [appended] = await fill(kafka, Topic.INBOX, ["x"], partition=1, key="story\tpart")
+        await desk_topics(cluster, Topic.INBOX)
+        [appended] = await cluster.fill(Topic.INBOX, ["x"], partition=1, key="story\tpart")
         desk = Desk()
-        async with running(kafka, [INBOX], handle=desk.handle, park=desk.park):
+        async with cluster.running([INBOX], handle=desk.handle, park=desk.park):
             await wait_until(lambda: desk.records, 15)
         assert desk.records[0] == Record(
             Topic.INBOX, 1, appended.offset, "story\tpart", b"x", {}, appended.timestamp_ms
@@ -65,25 +63,25 @@ class TestOrder:
 
 
 class TestCommit:
-    async def test_the_next_offset_is_committed_once_the_effect_is_there(self, kafka: KafkaSettings) -> None:
+    async def test_the_next_offset_is_committed_once_the_effect_is_there(self, cluster: Cluster) -> None:
         """Committed is where to go on, one past the last record handled."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b", "c"])
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b", "c"])
         desk = Desk()
-        async with running(kafka, [INBOX], handle=desk.handle, park=desk.park):
-            await wait_until(lambda: committed_is(kafka, 3), 15)
+        async with cluster.running([INBOX], handle=desk.handle, park=desk.park):
+            await wait_until(lambda: committed_is(cluster, 3), 15)
         assert desk.effects == ["a", "b", "c"]
 
-    async def test_no_offset_passes_while_its_effect_is_under_way(self, kafka: KafkaSettings) -> None:
+    async def test_no_offset_passes_while_its_effect_is_under_way(self, cluster: Cluster) -> None:
         """A crash in the middle of an effect must find the record uncommitted; a loop that commits first fails here."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b"])
-        assert await passes_only_after_effect(kafka)
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b"])
+        assert await passes_only_after_effect(cluster)
 
-    async def test_a_crash_between_effect_and_commit_replays_the_record(self, kafka: KafkaSettings) -> None:
+    async def test_a_crash_between_effect_and_commit_replays_the_record(self, cluster: Cluster) -> None:
         """At least once: what was not committed is handled again by the next process."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b"])
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b"])
         first, second = Desk(), Desk()
 
         async def crash_after_effect(record: Record) -> None:
@@ -91,29 +89,29 @@ class TestCommit:
             if text(record) == "b":
                 raise SystemError("the process dies here")
 
-        async with running(kafka, [INBOX], handle=crash_after_effect, park=first.park) as loop:
+        async with cluster.running([INBOX], handle=crash_after_effect, park=first.park) as loop:
             with pytest.raises(SystemError):
                 await loop.task
-        async with running(kafka, [INBOX], handle=second.handle, park=second.park):
+        async with cluster.running([INBOX], handle=second.handle, park=second.park):
             await wait_until(lambda: "b" in second.effects, 15)
         assert first.effects == ["a", "b"]
         assert second.effects == ["b"]  # a's effect was confirmed and committed
 
-    async def test_stop_commits_what_is_finished(self, kafka: KafkaSettings) -> None:
+    async def test_stop_commits_what_is_finished(self, cluster: Cluster) -> None:
         """A clean restart repeats nothing."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b", "c"])
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b", "c"])
         desk = Desk()
-        async with running(kafka, [INBOX], handle=desk.handle, park=desk.park, commit_every=3600) as loop:
+        async with cluster.running([INBOX], handle=desk.handle, park=desk.park, commit_every=3600) as loop:
             await wait_until(lambda: len(desk.effects) == 3, 15)
-            assert await offset_of(kafka) == 0
+            assert await offset_of(cluster) == 0
             await loop.stopped()
-        assert await offset_of(kafka) == 3
+        assert await offset_of(cluster) == 3
 
-    async def test_stop_lets_the_record_in_hand_finish(self, kafka: KafkaSettings) -> None:
+    async def test_stop_lets_the_record_in_hand_finish(self, cluster: Cluster) -> None:
         """Stopping in the middle of an effect is not a crash."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b"])
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b"])
         desk, begun, may_finish = Desk(), asyncio.Event(), asyncio.Event()
 
         async def slow(record: Record) -> None:
@@ -121,21 +119,21 @@ class TestCommit:
             await may_finish.wait()
             await desk.handle(record)
 
-        async with running(kafka, [INBOX], handle=slow, park=desk.park) as loop:
+        async with cluster.running([INBOX], handle=slow, park=desk.park) as loop:
             await asyncio.wait_for(begun.wait(), 15)
             loop.stop.set()
             may_finish.set()
             await loop.task
         assert desk.effects == ["a"]
-        assert await offset_of(kafka) == 1
+        assert await offset_of(cluster) == 1
 
 
-async def committed_is(kafka: KafkaSettings, wanted: int, topic: Topic = Topic.INBOX, group: str = "desk") -> bool:
+async def committed_is(cluster: Cluster, wanted: int, topic: Topic = Topic.INBOX, group: str = "desk") -> bool:
     """Whether the group has committed exactly that for partition 0."""
-    return await offset_of(kafka, topic, group) == wanted
+    return await offset_of(cluster, topic, group) == wanted
 
 
-async def passes_only_after_effect(kafka: KafkaSettings) -> bool:
+async def passes_only_after_effect(cluster: Cluster) -> bool:
     """Whether a crash in the middle of the second record's effect leaves that record uncommitted."""
     desk = Desk()
 
@@ -144,14 +142,14 @@ async def passes_only_after_effect(kafka: KafkaSettings) -> bool:
             raise SystemError("the process dies in the middle of the effect")
         await desk.handle(record)
 
-    async with running(kafka, [INBOX], handle=handle, park=desk.park) as loop:
+    async with cluster.running([INBOX], handle=handle, park=desk.park) as loop:
         await asyncio.wait({loop.task}, timeout=15)
-    return await offset_of(kafka) == 1
+    return await offset_of(cluster) == 1
 
 
 class TestBrokenCopy:
     async def test_a_loop_that_passes_before_the_effect_is_caught(
-        self, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+        self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The check above can fail: here is a loop that commits first and handles afterwards."""
 
@@ -161,35 +159,35 @@ class TestBrokenCopy:
             await self._handle_record(record)
 
         monkeypatch.setattr(_Loop, "_handle_one", pass_first)
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b"])
-        assert not await passes_only_after_effect(kafka)
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b"])
+        assert not await passes_only_after_effect(cluster)
 
 
 class TestCompletion:
-    async def test_completions_in_any_order_pass_up_to_the_lowest_open_one(self, kafka: KafkaSettings) -> None:
+    async def test_completions_in_any_order_pass_up_to_the_lowest_open_one(self, cluster: Cluster) -> None:
         """Low watermark: 3 and 2 are done, 1 is not, so nothing passes; then 1 completes and all of it does."""
-        await desk_topics(kafka, Topic.INBOX, partitions=1)
-        await fill(kafka, Topic.INBOX, ["1", "2", "3", "4"])
+        await desk_topics(cluster, Topic.INBOX, partitions=1)
+        await cluster.fill(Topic.INBOX, ["1", "2", "3", "4"])
         open_ones: dict[str, Completion] = {}
 
         async def handle(record: Record) -> Completion:
             return open_ones.setdefault(text(record), Completion())
 
-        async with running(kafka, [INBOX], handle=handle, park=Desk().park, commit_every=0.01):
+        async with cluster.running([INBOX], handle=handle, park=Desk().park, commit_every=0.01):
             await wait_until(lambda: len(open_ones) == 4, 15)
             open_ones["1"].complete()
             open_ones["3"].complete()
-            await wait_until(lambda: committed_is(kafka, 1), 15)
+            await wait_until(lambda: committed_is(cluster, 1), 15)
             open_ones["2"].complete()
-            await wait_until(lambda: committed_is(kafka, 3), 15)
+            await wait_until(lambda: committed_is(cluster, 3), 15)
             open_ones["4"].complete()
-            await wait_until(lambda: committed_is(kafka, 4), 15)
+            await wait_until(lambda: committed_is(cluster, 4), 15)
 
-    async def test_a_completion_that_fails_for_good_parks_its_record(self, kafka: KafkaSettings) -> None:
+    async def test_a_completion_that_fails_for_good_parks_its_record(self, cluster: Cluster) -> None:
         """Unprocessable means the same whether it is raised or told later."""
-        await desk_topics(kafka, Topic.INBOX, partitions=1)
-        await fill(kafka, Topic.INBOX, ["1", "2"])
+        await desk_topics(cluster, Topic.INBOX, partitions=1)
+        await cluster.fill(Topic.INBOX, ["1", "2"])
         desk = Desk()
         promises: list[Completion] = []
 
@@ -197,17 +195,17 @@ class TestCompletion:
             promises.append(Completion())
             return promises[-1]
 
-        async with running(kafka, [INBOX], handle=handle, park=desk.park):
+        async with cluster.running([INBOX], handle=handle, park=desk.park):
             await wait_until(lambda: len(promises) == 2, 15)
             promises[0].fail(Unprocessable("no such desk"))
             promises[1].complete()
-            await wait_until(lambda: committed_is(kafka, 2), 15)
+            await wait_until(lambda: committed_is(cluster, 2), 15)
         assert [(text(record), str(error)) for record, error in desk.parked] == [("1", "no such desk")]
 
-    async def test_a_completion_that_fails_otherwise_ends_the_loop_uncommitted(self, kafka: KafkaSettings) -> None:
+    async def test_a_completion_that_fails_otherwise_ends_the_loop_uncommitted(self, cluster: Cluster) -> None:
         """The record is handled again after a restart."""
-        await desk_topics(kafka, Topic.INBOX, partitions=1)
-        await fill(kafka, Topic.INBOX, ["1"])
+        await desk_topics(cluster, Topic.INBOX, partitions=1)
+        await cluster.fill(Topic.INBOX, ["1"])
         promise = Completion()
 
         async def handle(record: Record) -> Completion:
@@ -215,18 +213,18 @@ class TestCompletion:
             return promise
 
         handled = asyncio.Event()
-        async with running(kafka, [INBOX], handle=handle, park=Desk().park) as loop:
+        async with cluster.running([INBOX], handle=handle, park=Desk().park) as loop:
             await asyncio.wait_for(handled.wait(), 15)
             promise.fail(ConnectionError("the socket broke"))
             with pytest.raises(ConnectionError):
                 await asyncio.wait_for(loop.task, 15)
-        assert await offset_of(kafka) == 0
+        assert await offset_of(cluster) == 0
 
-    async def test_the_window_bounds_what_is_in_flight_and_other_partitions_go_on(self, kafka: KafkaSettings) -> None:
+    async def test_the_window_bounds_what_is_in_flight_and_other_partitions_go_on(self, cluster: Cluster) -> None:
         """A partition whose effects hang takes no more than its window, and holds up nobody else."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, [f"stuck{n}" for n in range(30)], partition=0)
-        await fill(kafka, Topic.INBOX, [f"free{n}" for n in range(30)], partition=1)
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, [f"stuck{n}" for n in range(30)], partition=0)
+        await cluster.fill(Topic.INBOX, [f"free{n}" for n in range(30)], partition=1)
         stuck: list[Completion] = []
         desk = Desk()
 
@@ -236,7 +234,7 @@ class TestCompletion:
                 return stuck[-1]
             return await desk.handle(record)
 
-        async with running(kafka, [INBOX], handle=handle, park=desk.park, window=Window(6)):
+        async with cluster.running([INBOX], handle=handle, park=desk.park, window=Window(6)):
             await wait_until(lambda: len(desk.effects) == 30, 15)
             assert len(stuck) == 6
             for promise in stuck:
@@ -249,7 +247,7 @@ class TestCompletion:
                 return len(stuck) == 30
 
             await wait_until(all_completed, 15)
-            await wait_until(lambda: committed_is(kafka, 30), 15)
+            await wait_until(lambda: committed_is(cluster, 30), 15)
 
     def test_what_is_said_first_counts(self) -> None:
         """Complete after fail, or twice, changes nothing and calls nobody back again."""
@@ -264,10 +262,10 @@ class TestCompletion:
 
 
 class TestParking:
-    async def test_an_unprocessable_record_is_parked_and_the_next_one_handled(self, kafka: KafkaSettings) -> None:
+    async def test_an_unprocessable_record_is_parked_and_the_next_one_handled(self, cluster: Cluster) -> None:
         """One bad record holds up nobody, and its offset passes."""
-        await desk_topics(kafka, Topic.INBOX, partitions=1)
-        await fill(kafka, Topic.INBOX, ["a", "bad", "c"])
+        await desk_topics(cluster, Topic.INBOX, partitions=1)
+        await cluster.fill(Topic.INBOX, ["a", "bad", "c"])
         desk = Desk()
 
         async def handle(record: Record) -> None:
@@ -275,15 +273,15 @@ class TestParking:
                 raise Unprocessable("not a story")
             await desk.handle(record)
 
-        async with running(kafka, [INBOX], handle=handle, park=desk.park):
-            await wait_until(lambda: committed_is(kafka, 3), 15)
+        async with cluster.running([INBOX], handle=handle, park=desk.park):
+            await wait_until(lambda: committed_is(cluster, 3), 15)
         assert desk.effects == ["a", "c"]
         assert [(record.offset, str(error)) for record, error in desk.parked] == [(1, "not a story")]
 
-    async def test_a_failed_park_ends_the_loop_with_the_record_uncommitted(self, kafka: KafkaSettings) -> None:
+    async def test_a_failed_park_ends_the_loop_with_the_record_uncommitted(self, cluster: Cluster) -> None:
         """A record is never passed on the hope that it was parked."""
-        await desk_topics(kafka, Topic.INBOX, partitions=1)
-        await fill(kafka, Topic.INBOX, ["bad"])
+        await desk_topics(cluster, Topic.INBOX, partitions=1)
+        await cluster.fill(Topic.INBOX, ["bad"])
 
         async def handle(record: Record) -> None:
             raise Unprocessable("not a story")
@@ -291,38 +289,38 @@ class TestParking:
         async def park(record: Record, error: Unprocessable) -> None:
             raise ConnectionError("the dead-letter topic does not answer")
 
-        async with running(kafka, [INBOX], handle=handle, park=park) as loop:
+        async with cluster.running([INBOX], handle=handle, park=park) as loop:
             with pytest.raises(ConnectionError):
                 await asyncio.wait_for(loop.task, 15)
-        assert await offset_of(kafka) == 0
+        assert await offset_of(cluster) == 0
 
-    async def test_too_many_parked_records_end_the_loop(self, kafka: KafkaSettings) -> None:
+    async def test_too_many_parked_records_end_the_loop(self, cluster: Cluster) -> None:
         """When everything is unprocessable, the reader is wrong and not the records."""
-        await desk_topics(kafka, Topic.INBOX, partitions=1)
-        await fill(kafka, Topic.INBOX, [str(n) for n in range(10)])
+        await desk_topics(cluster, Topic.INBOX, partitions=1)
+        await cluster.fill(Topic.INBOX, [str(n) for n in range(10)])
         desk = Desk()
 
         async def handle(record: Record) -> None:
             raise Unprocessable("not a story")
 
-        async with running(kafka, [INBOX], handle=handle, park=desk.park, parked_per_minute=4) as loop:
+        async with cluster.running([INBOX], handle=handle, park=desk.park, parked_per_minute=4) as loop:
             with pytest.raises(TooManyParked):
                 await asyncio.wait_for(loop.task, 15)
         assert len(desk.parked) == 4
-        assert await offset_of(kafka) == 4
+        assert await offset_of(cluster) == 4
 
-    async def test_any_other_error_ends_the_loop_and_commits_only_what_came_before(self, kafka: KafkaSettings) -> None:
+    async def test_any_other_error_ends_the_loop_and_commits_only_what_came_before(self, cluster: Cluster) -> None:
         """An error nobody foresaw is not a reason to skip a record."""
-        await desk_topics(kafka, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, ["a", "b"])
-        assert await passes_only_after_effect(kafka)
+        await desk_topics(cluster, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, ["a", "b"])
+        assert await passes_only_after_effect(cluster)
 
 
 class TestSources:
-    async def test_a_flash_passes_two_thousand_waiting_routine_records(self, kafka: KafkaSettings) -> None:
+    async def test_a_flash_passes_two_thousand_waiting_routine_records(self, cluster: Cluster) -> None:
         """Breaking never queues behind routine: once fetched, it comes before the next handful."""
-        await desk_topics(kafka, Topic.INBOX_FLASH, Topic.INBOX)
-        await fill(kafka, Topic.INBOX, [f"routine{n}" for n in range(2000)])
+        await desk_topics(cluster, Topic.INBOX_FLASH, Topic.INBOX)
+        await cluster.fill(Topic.INBOX, [f"routine{n}" for n in range(2000)])
         desk = Desk()
         published_after: list[int] = []
 
@@ -330,24 +328,23 @@ class TestSources:
             await desk.handle(record)
             await asyncio.sleep(0)  # an effect lets the event loop turn
             if record.topic is Topic.INBOX and len(desk.effects) in (100, 500, 900):
-                await publisher.publish(Topic.INBOX_FLASH, "k", b"flash", partition=0)
+                await cluster.publish(Topic.INBOX_FLASH, "k", b"flash")
                 published_after.append(len(desk.effects))
 
-        async with Publisher(kafka) as publisher:
-            flash_first = [Source(Topic.INBOX_FLASH, at_most=64), INBOX]
-            async with running(kafka, flash_first, handle=handle, park=desk.park):
-                await wait_until(lambda: len(desk.effects) == 2003, 60)
+        flash_first = [Source(Topic.INBOX_FLASH, at_most=64), INBOX]
+        async with cluster.running(flash_first, handle=handle, park=desk.park):
+            await wait_until(lambda: len(desk.effects) == 2003, 60)
         flashes = [at for at, value in enumerate(desk.effects) if value == "flash"]
         waited = [at - published for at, published in zip(flashes, published_after, strict=True)]
         # in log order each would wait for all the routine records left, 1,000 at least; a fetch takes some of them
         assert max(waited) < 1000
 
-    async def test_what_waits_in_earlier_sources_is_taken_before_each_handful(self, kafka: KafkaSettings) -> None:
+    async def test_what_waits_in_earlier_sources_is_taken_before_each_handful(self, cluster: Cluster) -> None:
         """All three hold records before the loop starts: flash, then lifts, then routine."""
         topics = (Topic.INBOX_FLASH, Topic.LIFTS, Topic.INBOX)
-        await desk_topics(kafka, *topics)
+        await desk_topics(cluster, *topics)
         for topic, word in zip(topics, ("flash", "lift", "routine"), strict=True):
-            await fill(kafka, topic, [word] * 10)
+            await cluster.fill(topic, [word] * 10)
         desk = Desk()
         ready = asyncio.Event()
 
@@ -359,7 +356,7 @@ class TestSources:
                 return
 
         sources = [Source(Topic.INBOX_FLASH, 4), Source(Topic.LIFTS, 4), Source(Topic.INBOX, 4)]
-        async with running(kafka, sources, handle=desk.handle, park=desk.park, ownership=Owner()):
+        async with cluster.running(sources, handle=desk.handle, park=desk.park, ownership=Owner()):
             await asyncio.wait_for(ready.wait(), 15)
             await wait_until(lambda: len(desk.effects) == 30, 15)
         # which topic's first fetch arrives first is chance; from then on the order is strict
@@ -368,77 +365,76 @@ class TestSources:
         assert after_first_flash[:10] == ["flash"] * 10
         assert len(routine) >= 2
 
-    async def test_idle_sources_are_not_polled_in_turn(self, kafka: KafkaSettings) -> None:
+    async def test_idle_sources_are_not_polled_in_turn(self, cluster: Cluster) -> None:
         """A hundred records, each published after the one before is handled, would take a poll's patience each."""
         topics = (Topic.INBOX_FLASH, Topic.LIFTS, Topic.INBOX)
-        await desk_topics(kafka, *topics)
+        await desk_topics(cluster, *topics)
         handled: asyncio.Queue[str] = asyncio.Queue()
 
         async def handle(record: Record) -> None:
             handled.put_nowait(text(record))
 
         async with (
-            Publisher(kafka) as publisher,
-            running(kafka, [Source(one) for one in topics], handle=handle, park=Desk().park),
+            cluster.running([Source(one) for one in topics], handle=handle, park=Desk().park),
             asyncio.timeout(20),
         ):
             for n in range(100):
-                await publisher.publish(topics[n % 3], "k", str(n).encode(), partition=0)
+                await cluster.publish(topics[n % 3], "k", str(n).encode())
                 assert await handled.get() == str(n)
 
-    async def test_followers_commit_under_their_own_group(self, kafka: KafkaSettings) -> None:
+    async def test_followers_commit_under_their_own_group(self, cluster: Cluster) -> None:
         """The lead's group is the service's; each follower's name tells its topic."""
-        await desk_topics(kafka, Topic.INBOX_FLASH, Topic.INBOX)
-        await fill(kafka, Topic.INBOX_FLASH, ["f"])
-        await fill(kafka, Topic.INBOX, ["r", "r"])
+        await desk_topics(cluster, Topic.INBOX_FLASH, Topic.INBOX)
+        await cluster.fill(Topic.INBOX_FLASH, ["f"])
+        await cluster.fill(Topic.INBOX, ["r", "r"])
         desk = Desk()
         sources = [Source(Topic.INBOX_FLASH), INBOX]
-        async with running(kafka, sources, handle=desk.handle, park=desk.park):
+        async with cluster.running(sources, handle=desk.handle, park=desk.park):
             await wait_until(lambda: len(desk.effects) == 3, 15)
-        assert await offset_of(kafka, Topic.INBOX_FLASH) == 1
+        assert await offset_of(cluster, Topic.INBOX_FLASH) == 1
         assert follower_group("desk", Topic.INBOX) == "desk.desk.inbox"
-        assert await offset_of(kafka, Topic.INBOX, "desk.desk.inbox") == 2
+        assert await offset_of(cluster, Topic.INBOX, "desk.desk.inbox") == 2
 
 
 class TestRefusals:
-    async def test_a_group_without_an_offset_is_refused_with_a_sentence(self, kafka: KafkaSettings) -> None:
+    async def test_a_group_without_an_offset_is_refused_with_a_sentence(self, cluster: Cluster) -> None:
         """Guessing a start could send a month again; the sentence says what to do instead."""
-        await make_topics(kafka, {Topic.INBOX: 2})
-        await set_offsets(kafka, "desk", Topic.INBOX, {0: 0})
+        await cluster.make_topics({Topic.INBOX: 2})
+        await cluster.set_offsets("desk", Topic.INBOX, {0: 0})
         health = Health()
-        async with running(kafka, [INBOX], handle=Desk().handle, park=Desk().park, health=health) as loop:
+        async with cluster.running([INBOX], handle=Desk().handle, park=Desk().park, health=health) as loop:
             with pytest.raises(NoCommittedOffset, match=r"partitions 1: .*--adopt desk=start"):
                 await asyncio.wait_for(loop.task, 15)
         assert health.ready() == (False, {"consuming desk": "ended by NoCommittedOffset"})
 
-    async def test_an_offset_that_retention_has_overtaken_is_refused(self, kafka: KafkaSettings) -> None:
+    async def test_an_offset_that_retention_has_overtaken_is_refused(self, cluster: Cluster) -> None:
         """Records that nobody handled are gone: a person decides how to go on."""
-        await make_topics(kafka, {Topic.INBOX: 1})
-        await fill(kafka, Topic.INBOX, ["a"])
-        await set_offsets(kafka, "desk", Topic.INBOX, {0: 5})
-        async with running(kafka, [INBOX], handle=Desk().handle, park=Desk().park) as loop:
+        await cluster.make_topics({Topic.INBOX: 1})
+        await cluster.fill(Topic.INBOX, ["a"])
+        await cluster.set_offsets("desk", Topic.INBOX, {0: 5})
+        async with cluster.running([INBOX], handle=Desk().handle, park=Desk().park) as loop:
             with pytest.raises(NoCommittedOffset, match="not in the log"):
                 await asyncio.wait_for(loop.task, 15)
 
-    async def test_a_follower_without_an_offset_is_refused(self, kafka: KafkaSettings) -> None:
+    async def test_a_follower_without_an_offset_is_refused(self, cluster: Cluster) -> None:
         """Followers have groups of their own, with the same rule."""
-        await make_topics(kafka, {Topic.INBOX_FLASH: 1, Topic.INBOX: 1})
-        await start_groups(kafka, "desk", [Topic.INBOX_FLASH], 1)
+        await cluster.make_topics({Topic.INBOX_FLASH: 1, Topic.INBOX: 1})
+        await start_groups(cluster, "desk", [Topic.INBOX_FLASH], 1)
         sources = [Source(Topic.INBOX_FLASH), INBOX]
-        async with running(kafka, sources, handle=Desk().handle, park=Desk().park) as loop:
+        async with cluster.running(sources, handle=Desk().handle, park=Desk().park) as loop:
             with pytest.raises(NoCommittedOffset, match=r"desk\.desk\.inbox"):
                 await asyncio.wait_for(loop.task, 15)
 
-    async def test_sources_of_unequal_partition_counts_are_refused(self, kafka: KafkaSettings) -> None:
+    async def test_sources_of_unequal_partition_counts_are_refused(self, cluster: Cluster) -> None:
         """One process must own the same partition of each, or a story has two owners."""
-        await make_topics(kafka, {Topic.INBOX_FLASH: 1, Topic.INBOX: 2})
+        await cluster.make_topics({Topic.INBOX_FLASH: 1, Topic.INBOX: 2})
         sources = [Source(Topic.INBOX_FLASH), INBOX]
-        async with running(kafka, sources, handle=Desk().handle, park=Desk().park) as loop:
+        async with cluster.running(sources, handle=Desk().handle, park=Desk().park) as loop:
             with pytest.raises(Misconfigured, match="equal partition counts"):
                 await asyncio.wait_for(loop.task, 15)
 
-    async def test_a_missing_topic_is_refused(self, kafka: KafkaSettings) -> None:
+    async def test_a_missing_topic_is_refused(self, cluster: Cluster) -> None:
         """Auto-creation is off; waiting for a topic that never comes would look like idleness."""
-        async with running(kafka, [INBOX], handle=Desk().handle, park=Desk().park) as loop:
+        async with cluster.running([INBOX], handle=Desk().handle, park=Desk().park) as loop:
             with pytest.raises(Misconfigured, match="no such topic"):
                 await asyncio.wait_for(loop.task, 15)

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from deploy.local.kafka import LocalKafka
-from shared.platform.consuming import Completion, Expelled, Membership, Record, Source, committed, follower_group
+from shared.platform.consuming import Completion, Expelled, Membership, Record, Source, follower_group
 from shared.platform.health import Health
-from shared.platform.publishing import Publisher
-from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
-from tests.platform.cluster import Desk, fill, make_topics, running, settings, start_groups, text
+from tests.platform.cluster import Desk, settings, text
+from tests.platform.clusters import Cluster, offsets, on_a_broker, start_groups
 from tests.waiting import wait_until
 
 PARTITIONS = 4
 LANES = (Topic.INBOX_FLASH, Topic.INBOX)
 SOURCES = [Source(Topic.INBOX_FLASH), Source(Topic.INBOX)]
-SESSION_S = 6.0  # the shortest a broker grants
 
 
 @dataclass(slots=True)
@@ -42,45 +40,44 @@ def beaten_at(membership: Membership) -> float:
     return time.monotonic() - membership.last_heartbeat_age()
 
 
-async def lanes(kafka: KafkaSettings) -> None:
+async def lanes(cluster: Cluster) -> None:
     """Both lanes of the desk, with a group that starts at their beginning."""
-    await make_topics(kafka, dict.fromkeys(LANES, PARTITIONS))
-    await start_groups(kafka, "desk", LANES, PARTITIONS)
+    await cluster.make_topics(dict.fromkeys(LANES, PARTITIONS))
+    await start_groups(cluster, "desk", LANES, PARTITIONS)
 
 
-async def feed(kafka: KafkaSettings, word: str) -> None:
+async def feed(cluster: Cluster, word: str) -> None:
     """One record into every partition of both lanes."""
     for topic in LANES:
         for partition in range(PARTITIONS):
-            await fill(kafka, topic, [f"{word}:{topic}:{partition}"], partition=partition)
+            await cluster.fill(topic, [f"{word}:{topic}:{partition}"], partition=partition)
 
 
 class TestTwoMembers:
-    async def test_partitions_are_shared_and_followers_follow(self, kafka: KafkaSettings) -> None:
+    async def test_partitions_are_shared_and_followers_follow(self, cluster: Cluster) -> None:
         """Each member handles the same partition numbers of both lanes, and only those it was told it gained."""
-        await lanes(kafka)
+        await lanes(cluster)
         first, second = Desk(), Desk()
         one, two = Owner(), Owner()
-        async with running(
-            kafka, SOURCES, handle=first.handle, park=first.park, ownership=one, membership=Membership(SESSION_S)
+        async with cluster.running(
+            SOURCES, handle=first.handle, park=first.park, ownership=one, membership=Membership(cluster.session)
         ):
             await wait_until(lambda: len(one.owned) == PARTITIONS, 15)
-            await feed(kafka, "alone")
+            await feed(cluster, "alone")
             await wait_until(lambda: len(first.effects) == 2 * PARTITIONS, 15)
-            async with running(
-                kafka,
+            async with cluster.running(
                 SOURCES,
                 handle=second.handle,
                 park=second.park,
                 ownership=two,
                 member="desk-1",
-                membership=Membership(SESSION_S),
+                membership=Membership(cluster.session),
             ):
                 await wait_until(lambda: one.owned and two.owned and one.owned != frozenset(range(PARTITIONS)), 15)
                 assert one.owned | two.owned == frozenset(range(PARTITIONS))
                 assert not one.owned & two.owned
                 first.records.clear()
-                await feed(kafka, "together")
+                await feed(cluster, "together")
                 await wait_until(lambda: len(first.records) + len(second.records) == 2 * PARTITIONS, 15)
                 assert {(record.topic, record.partition) for record in second.records} == {
                     (topic, partition) for topic in LANES for partition in two.owned
@@ -88,32 +85,32 @@ class TestTwoMembers:
             # a static member that leaves is missed only when its session ends
             await wait_until(lambda: len(one.owned) == PARTITIONS, 20)
             first.records.clear()
-            await feed(kafka, "alone again")
+            await feed(cluster, "alone again")
             await wait_until(lambda: len(first.records) == 2 * PARTITIONS, 15)
         assert two.story[-1][0] == "lost"
 
-    async def test_a_rebalance_repeats_and_loses_nothing(self, kafka: KafkaSettings) -> None:
+    async def test_a_rebalance_repeats_and_loses_nothing(self, cluster: Cluster) -> None:
         """What was handled is committed before the partitions are let go."""
-        await lanes(kafka)
+        await lanes(cluster)
         desk = Desk()
         one, two = Owner(), Owner()
         published: list[str] = []
 
-        async def keep_publishing(publisher: Publisher, enough: asyncio.Event) -> None:
+        async def keep_publishing(enough: asyncio.Event) -> None:
             while not enough.is_set():
-                word = str(len(published))
-                await publisher.publish(LANES[len(published) % 2], word, word.encode())
-                published.append(word)
+                n = len(published)
+                await cluster.publish(LANES[n % 2], str(n), str(n).encode(), partition=n % PARTITIONS)
+                published.append(str(n))
+                await asyncio.sleep(0)
 
         enough = asyncio.Event()
         async with (
-            Publisher(kafka) as publisher,
-            running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=one),
+            cluster.running(SOURCES, handle=desk.handle, park=desk.park, ownership=one),
             asyncio.TaskGroup() as tasks,
         ):
             await wait_until(lambda: one.owned, 15)
-            feeder = tasks.create_task(keep_publishing(publisher, enough))
-            async with running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=two, member="desk-1"):
+            feeder = tasks.create_task(keep_publishing(enough))
+            async with cluster.running(SOURCES, handle=desk.handle, park=desk.park, ownership=two, member="desk-1"):
                 await wait_until(lambda: two.owned, 15)
                 before = len(published)
                 await wait_until(lambda: len(published) > before + 100, 15)
@@ -122,17 +119,17 @@ class TestTwoMembers:
                 await wait_until(lambda: len(set(desk.effects)) == len(published), 15)
         assert sorted(desk.effects) == sorted(published)
 
-    async def test_two_processes_under_one_member_id_do_not_go_on_side_by_side(self, kafka: KafkaSettings) -> None:
+    async def test_two_processes_under_one_member_id_do_not_go_on_side_by_side(self, cluster: Cluster) -> None:
         """The group fences the older one, and its loop ends with an error for the supervisor to see."""
-        await lanes(kafka)
+        await lanes(cluster)
         older, newer = Desk(), Desk()
-        async with running(kafka, SOURCES, handle=older.handle, park=older.park) as loop:
-            await feed(kafka, "before")
+        async with cluster.running(SOURCES, handle=older.handle, park=older.park) as loop:
+            await feed(cluster, "before")
             await wait_until(lambda: len(older.effects) == 2 * PARTITIONS, 15)
-            async with running(kafka, SOURCES, handle=newer.handle, park=newer.park):
+            async with cluster.running(SOURCES, handle=newer.handle, park=newer.park):
                 with pytest.raises(Expelled):
                     await asyncio.wait_for(loop.task, 15)
-                await feed(kafka, "after")
+                await feed(cluster, "after")
                 # what the older one had not committed yet comes again
                 await wait_until(
                     lambda: sum(value.startswith("after") for value in newer.effects) == 2 * PARTITIONS, 15
@@ -141,10 +138,10 @@ class TestTwoMembers:
 
 
 class TestOwnership:
-    async def test_nothing_is_handled_before_the_owner_is_ready(self, kafka: KafkaSettings) -> None:
+    async def test_nothing_is_handled_before_the_owner_is_ready(self, cluster: Cluster) -> None:
         """State is loaded with the partitions paused, outside the group's callback."""
-        await lanes(kafka)
-        await feed(kafka, "early")
+        await lanes(cluster)
+        await feed(cluster, "early")
         desk = Desk()
         health = Health()
         asked, loaded = asyncio.Event(), asyncio.Event()
@@ -155,9 +152,8 @@ class TestOwnership:
                 await loaded.wait()
                 assert not desk.effects
 
-        membership = Membership(SESSION_S)
-        async with running(
-            kafka,
+        membership = Membership(cluster.session)
+        async with cluster.running(
             SOURCES,
             handle=desk.handle,
             park=desk.park,
@@ -174,21 +170,21 @@ class TestOwnership:
             await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
             assert health.ready()[0]
 
-    async def test_an_owner_that_cannot_get_ready_ends_the_loop(self, kafka: KafkaSettings) -> None:
+    async def test_an_owner_that_cannot_get_ready_ends_the_loop(self, cluster: Cluster) -> None:
         """Work without its state would be wrong work."""
-        await lanes(kafka)
+        await lanes(cluster)
 
         class Failing(Owner):
             async def gained(self, partitions: frozenset[int]) -> None:
                 raise LookupError("no state")
 
-        async with running(kafka, SOURCES, handle=Desk().handle, park=Desk().park, ownership=Failing()) as loop:
+        async with cluster.running(SOURCES, handle=Desk().handle, park=Desk().park, ownership=Failing()) as loop:
             with pytest.raises(LookupError):
                 await asyncio.wait_for(loop.task, 15)
 
-    async def test_stop_interrupts_getting_ready(self, kafka: KafkaSettings) -> None:
+    async def test_stop_interrupts_getting_ready(self, cluster: Cluster) -> None:
         """A service told to stop while it loads does not load to the end first."""
-        await lanes(kafka)
+        await lanes(cluster)
         asked = asyncio.Event()
 
         class Loading(Owner):
@@ -196,15 +192,15 @@ class TestOwnership:
                 asked.set()
                 await asyncio.Event().wait()
 
-        async with running(kafka, SOURCES, handle=Desk().handle, park=Desk().park, ownership=Loading()) as loop:
+        async with cluster.running(SOURCES, handle=Desk().handle, park=Desk().park, ownership=Loading()) as loop:
             await asyncio.wait_for(asked.wait(), 15)
             loop.stop.set()
             await asyncio.wait_for(loop.task, 15)
 
-    async def test_what_the_owner_completes_while_letting_go_is_committed(self, kafka: KafkaSettings) -> None:
+    async def test_what_the_owner_completes_while_letting_go_is_committed(self, cluster: Cluster) -> None:
         """A deliverer that hands its queue over on the way out owes nothing twice."""
-        await lanes(kafka)
-        await fill(kafka, Topic.INBOX, ["a"], partition=0)
+        await lanes(cluster)
+        await cluster.fill(Topic.INBOX, ["a"], partition=0)
         promises: list[Completion] = []
 
         async def handle(record: Record) -> Completion:
@@ -215,47 +211,47 @@ class TestOwnership:
             async def lost(self, partitions: frozenset[int]) -> None:
                 promises[0].complete()
 
-        async with running(
-            kafka, SOURCES, handle=handle, park=Desk().park, ownership=HandsOver(), drain_within=0.1
+        async with cluster.running(
+            SOURCES, handle=handle, park=Desk().park, ownership=HandsOver(), drain_within=0.1
         ) as loop:
             await wait_until(lambda: promises, 15)
             await loop.stopped()
-        assert (await committed(kafka, follower_group("desk", Topic.INBOX), Topic.INBOX, [0]))[0] == 1
+        assert (await offsets(cluster, follower_group("desk", Topic.INBOX), Topic.INBOX, [0]))[0] == 1
 
 
 class TestMembership:
-    async def test_a_stale_heartbeat_holds_handling_until_the_next_one(self, kafka: KafkaSettings) -> None:
+    async def test_a_stale_heartbeat_holds_handling_until_the_next_one(self, cluster: Cluster) -> None:
         """A process that was paused produces nothing before it knows that it still owns its partitions."""
-        await lanes(kafka)
+        await lanes(cluster)
         desk, owner = Desk(), Owner()
         late = 0.0
 
         def monotonic() -> float:
             return asyncio.get_running_loop().time() + late
 
-        membership = Membership(SESSION_S, monotonic)
-        async with running(kafka, SOURCES, handle=desk.handle, park=desk.park, ownership=owner, membership=membership):
+        membership = Membership(cluster.session, monotonic)
+        async with cluster.running(SOURCES, handle=desk.handle, park=desk.park, ownership=owner, membership=membership):
             await wait_until(lambda: owner.owned, 15)
             late = 3600.0  # as if the process had slept for an hour
             assert not membership.alive()
-            await fill(kafka, Topic.INBOX, ["a"])
+            await cluster.fill(Topic.INBOX, ["a"])
             await wait_until(lambda: desk.effects, 15)
             assert membership.alive()
 
-    async def test_a_stale_member_commits_nothing(self, kafka: KafkaSettings) -> None:
+    async def test_a_stale_member_commits_nothing(self, cluster: Cluster) -> None:
         """Nobody fences a follower's commit: a late one would take back what the next owner has committed."""
-        await lanes(kafka)
-        await feed(kafka, "a")
+        await lanes(cluster)
+        await feed(cluster, "a")
         desk, late = Desk(), [0.0]
-        membership = Membership(SESSION_S, lambda: time.monotonic() + late[0])
-        async with running(
-            kafka, SOURCES, handle=desk.handle, park=desk.park, membership=membership, commit_every=3600
+        membership = Membership(cluster.session, lambda: time.monotonic() + late[0])
+        async with cluster.running(
+            SOURCES, handle=desk.handle, park=desk.park, membership=membership, commit_every=3600
         ) as loop:
             await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
             loop.stop.set()
             late[0] = 3600.0  # the process sleeps before it has committed
             await loop.task
-        found = await committed(kafka, follower_group("desk", Topic.INBOX), Topic.INBOX, range(PARTITIONS))
+        found = await offsets(cluster, follower_group("desk", Topic.INBOX), Topic.INBOX, range(PARTITIONS))
         assert found == dict.fromkeys(range(PARTITIONS), 0)
 
     def test_nobody_is_a_member_before_the_first_heartbeat(self) -> None:
@@ -271,19 +267,19 @@ class TestMembership:
 class TestBroker:
     async def test_a_broker_restart_is_survived(self, local_kafka: LocalKafka, topic_prefix: str) -> None:
         """The loop waits for the broker and goes on; nothing is lost."""
-        kafka = settings(local_kafka.bootstrap, topic_prefix)
-        await lanes(kafka)
-        await feed(kafka, "before")
-        desk = Desk()
-        async with running(kafka, SOURCES, handle=desk.handle, park=desk.park) as loop:
-            await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
-            await local_kafka.kill()
-            await local_kafka.start()
-            await local_kafka.ready()
-            await feed(kafka, "after")
-            await wait_until(lambda: len(set(desk.effects)) == 4 * PARTITIONS, 30)
-            assert not loop.task.done()
-            await loop.stopped()
-        found = await committed(kafka, "desk", Topic.INBOX_FLASH, range(PARTITIONS))
+        async with on_a_broker(settings(local_kafka.bootstrap, topic_prefix)) as cluster:
+            await lanes(cluster)
+            await feed(cluster, "before")
+            desk = Desk()
+            async with cluster.running(SOURCES, handle=desk.handle, park=desk.park) as loop:
+                await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
+                await local_kafka.kill()
+                await local_kafka.start()
+                await local_kafka.ready()
+                await feed(cluster, "after")
+                await wait_until(lambda: len(set(desk.effects)) == 4 * PARTITIONS, 30)
+                assert not loop.task.done()
+                await loop.stopped()
+            found = await offsets(cluster, "desk", Topic.INBOX_FLASH, range(PARTITIONS))
         assert found == dict.fromkeys(range(PARTITIONS), 2)
         assert {text(record).split(":")[0] for record in desk.records} == {"before", "after"}
