@@ -374,9 +374,9 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 while self._in_hand or any(intake.in_flight for intake in self._intakes):
+                    self._finished.clear()
                     if self._ending:  # before that the loop itself does it
                         await self._park_settled()
-                    self._finished.clear()
                     await self._finished.wait()
 
     # Handling
