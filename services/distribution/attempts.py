@@ -15,75 +15,63 @@ REMEMBERED = 200_000
 
 
 class Tried:
-    """Deliveries this owner has seen tried: their last row, and what is still owed per (endpoint, story).
+    """Deliveries this owner has seen tried: their last row, and the newest release each endpoint has of a story.
 
-    Holds the newest `remembered` deliveries; an older one can at worst be sent twice under one id.
+    Holds what was read back at the last hand-over, and the newest `remembered` on top of it: whatever may be asked
+    for again lies in the records that were uncommitted then, or is young.
     """
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._remembered = remembered
+        self._remembered = self._room = remembered
         self._last: OrderedDict[str, tuple[int, str, int]] = OrderedDict()
-        self._owed: dict[tuple[str, str], set[int]] = {}
-        self._has: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._has: dict[bool, OrderedDict[tuple[str, str], int]] = {True: OrderedDict(), False: OrderedDict()}
 
     def is_done(self, delivery_id: str, attempts: int) -> bool:
         """Tell whether a record that asks for try `attempts` + 1 is dealt with; after `GIVEN_UP` one more is not."""
         n, state, _ = self._last.get(delivery_id, (-1, "", 0))
         return n > attempts or (state in TERMINAL and state != GIVEN_UP)
 
-    def owe(self, delivery: Delivery) -> None:
-        """A delivery was read and is not answered yet."""
-        if delivery.item:
-            self._owed.setdefault((delivery.endpoint_id, delivery.story_id), set()).add(delivery.release_no)
-
-    def first_owed(self, delivery: Delivery, since: int) -> int:
-        """The oldest unanswered release from number `since` on of the delivery's story at its endpoint."""
-        owed = self._owed.get((delivery.endpoint_id, delivery.story_id), ())
-        return min((each for each in owed if each >= since), default=delivery.release_no)
+    def how_it_ended(self, delivery_id: str) -> str | None:
+        """Return the last row's state if it is an end."""
+        _, state, _ = self._last.get(delivery_id, (-1, "", 0))
+        return state if state in TERMINAL else None
 
     def has(self, delivery: Delivery) -> int:
         """The newest release of the story that the endpoint is known to have; 0 for none."""
-        return self._has.get((delivery.endpoint_id, delivery.story_id), 0)
+        pair = (delivery.endpoint_id, delivery.story_id)
+        return max(known.get(pair, 0) for known in self._has.values())
 
-    def take(self, event: DeliveryAttempted, shard: int) -> None:
-        """Remember one row; rows of a delivery come in order."""
+    def read_back(self, event: DeliveryAttempted, shard: int) -> None:
+        """Remember one row of the log, and make room for it."""
+        self._room += 1
+        self.take(event, shard)
+
+    def take(self, event: DeliveryAttempted, shard: int, *, may_overtake: bool = True) -> None:
+        """Remember one row; rows of a delivery come in order.
+
+        `may_overtake`: it rode flash, as far as we know. A backlog of routine releases behind it, and all that is
+        sent of them meanwhile, must not make us forget what the endpoint has.
+        """
         row = event.data
-        ended = row.state in TERMINAL
         self._last[row.delivery_id] = (row.n, row.state, shard)
         self._last.move_to_end(row.delivery_id)
-        if len(self._last) > self._remembered:
+        if len(self._last) > self._room:
             self._last.popitem(last=False)
-        pair, release_no = (row.endpoint_id, event.story_id), event.release_no
-        if release_no is None:
-            return
-        if not ended:
-            self._owed.setdefault(pair, set()).add(release_no)
-            return
-        owed = self._owed.get(pair, set())
-        owed.discard(release_no)
-        if not owed:
-            self._owed.pop(pair, None)
-        if row.state == "delivered":
-            self._has[pair] = max(self._has.get(pair, 0), release_no)
-            self._has.move_to_end(pair)
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        """Keep what an older release that is still owed may be compared with; of the rest the newest."""
-        for _ in range(len(self._has) - self._remembered):
-            oldest = next(iter(self._has))
-            if oldest not in self._owed:
-                del self._has[oldest]
-            else:
-                self._has.move_to_end(oldest)
+        if row.state == "delivered" and event.release_no is not None:
+            pair, known = (row.endpoint_id, event.story_id), self._has[may_overtake]
+            known[pair] = max(known.get(pair, 0), event.release_no)
+            known.move_to_end(pair)
+            if len(known) > self._room:
+                known.popitem(last=False)
 
     def forget(self, shards: frozenset[int], shard_of: ShardOf) -> None:
         """Drop what belongs to shards that another process owns now."""
         for delivery_id in [known for known, (_, _, shard) in self._last.items() if shard in shards]:
             del self._last[delivery_id]
-        self._owed = {pair: owed for pair, owed in self._owed.items() if shard_of(pair[0]) not in shards}
-        for pair in [pair for pair in self._has if shard_of(pair[0]) in shards]:
-            del self._has[pair]
+        for known in self._has.values():
+            for pair in [pair for pair in known if shard_of(pair[0]) in shards]:
+                del known[pair]
+        self._room = self._remembered + len(self._last)
 
 
 def row_of(

@@ -4,20 +4,23 @@ A record's offset passes when all its deliveries are answered, given up, or dura
 restart the delivery log tells what was done, so a delivery is repeated only if its row was not yet written.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import orjson
 
 from services.distribution.attempts import Tried
 from services.distribution.deliveries import Delivery, body_of
+from services.distribution.in_turn import InTurn
 from services.distribution.journal import TIER_OF, Journal
 from services.distribution.matching import ShardOf
 from services.distribution.ports import AttemptLog, Clock
 from services.distribution.queues import FairQueues
 from services.distribution.retry import next_tier
 from services.distribution.standings import Standings
+from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.delivery import delivery_id
 from shared.domain.errors import UnknownEventType
@@ -25,6 +28,10 @@ from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, parse
 from shared.domain.item import rfc3339
 from shared.domain.story import NOTICES
 from shared.platform.consuming import Completion, Record
+
+
+async def at_once() -> None:
+    """The tables of whoever reads nothing from elsewhere are never behind."""
 
 
 @dataclass(slots=True)
@@ -40,19 +47,32 @@ class Deliverer:
     waiting: Waiting
     wake: Callable[[], None]
     tried: Tried
+    in_turn: InTurn
+    tenure: Tenure = field(default_factory=Tenure)
+    caught_up: Callable[[], Awaitable[None]] = at_once
+    """Returns once the tables hold all that was in their topics when it was called."""
 
     async def gained(self, partitions: frozenset[int]) -> None:
-        """Read what was tried for these shards before taking their records."""
+        """Read what was tried and what is held back for these shards before taking their records."""
+        self.tenure.gained(partitions)
         self.tried.forget(partitions, self.shard_of)  # what ended behind `lost` is not all that happened since
+        await self.caught_up()
+        in_flight_since = self.in_turn.held.gained(partitions, self.shard_of)
         await self.log.since_backlog(
-            partitions, lambda event: self.tried.take(event, self.shard_of(event.data.endpoint_id))
+            partitions,
+            lambda event: self.tried.read_back(event, self.shard_of(event.data.endpoint_id)),
+            in_flight_since,
         )
+        for shard in sorted(partitions):
+            self.waiting.add(self.clock.now(), shard, partial(self.in_turn.resume, shard))
 
     async def lost(self, partitions: frozenset[int]) -> None:
-        """Another process sends for these shards now; what is in flight may still be recorded."""
+        """Another process sends for these shards now; an answer that is still to come may be recorded, no more."""
+        self.tenure.lost(partitions)
         self.queues.drop(partitions)
         self.waiting.drop(partitions)
         self.tried.forget(partitions, self.shard_of)
+        self.in_turn.lost(partitions)
 
     async def handle(self, record: Record) -> Completion | None:
         """Take one record of `delivery.due`, `.due.flash` or a tier. Raises `Unprocessable` for anything else."""
@@ -70,8 +90,10 @@ class Deliverer:
         block = event.data
         if block.item.kind in NOTICES:
             self.standings.move(block.item)
-        owed = [(each, delivery_id(event.story_id, block.item.release_no, each)) for each in block.endpoint_ids]
-        owed = [(each, known) for each, known in owed if not self.tried.is_done(known, 0)]
+            self.waiting.add(self.clock.now(), block.shard, partial(self.in_turn.notice, event.story_id))
+        release_no = block.item.release_no
+        owed = [(each, delivery_id(event.story_id, release_no, each)) for each in block.endpoint_ids]
+        owed = [(each, known) for each, known in owed if not self._is_done(each, event.story_id, release_no, known, 0)]
         if not owed:
             return None
         finished = _Countdown(len(owed))
@@ -86,8 +108,9 @@ class Deliverer:
                 item=block.item,
                 cause=event.event_id,
                 stage_times=event.stage_times,
+                overtaken_by=block.overtaken_by,
+                term=self.tenure.term(block.shard),
             )
-            self.tried.owe(delivery)
             self.queues.add(delivery)
         self.wake()
         return finished.completion
@@ -95,24 +118,25 @@ class Deliverer:
     def _take_retry(self, event: DeliveryRetry, record: Record) -> Completion | None:
         """Hold the record for its tier's time, then send it on its way or to the next tier of its chain."""
         retry = event.data
-        if self.tried.is_done(retry.delivery_id, retry.attempts):
+        item = retry.item
+        if self._is_done(retry.endpoint_id, item.story_id, item.release_no, retry.delivery_id, retry.attempts):
             return None
         finished = _Countdown(1)
         delivery = Delivery(
             retry.delivery_id,
             retry.endpoint_id,
             retry.shard,
-            body_of(retry.item),
+            body_of(item),
             finished.one_done,
-            item=retry.item,
+            item=item,
             attempts=retry.attempts,
             first_failed_at=retry.first_failed_at,
             retried=True,
             due_at=retry.due_at,
             cause=event.event_id,
             stage_times=event.stage_times,
+            term=self.tenure.term(retry.shard),
         )
-        self.tried.owe(delivery)
         appended = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=retry.due_at.tzinfo)
         held_until = min(appended + TIER_OF[record.topic].delay, retry.due_at)
         self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry.due_at))
@@ -127,6 +151,13 @@ class Deliverer:
             self.queues.add(delivery)
             self.wake()
 
+    def _is_done(self, endpoint_id: str, story_id: str, release_no: int, known: str, attempts: int) -> bool:
+        """Tell whether nothing is left to do; a release that is done and still listed is brought to its end once more.
+
+        Its owner died between its last row and letting go on whoever waits for it.
+        """
+        return self.tried.is_done(known, attempts) and not self.in_turn.held.lists(endpoint_id, story_id, release_no)
+
     def _take_test(self, event: EndpointTest) -> Completion | None:
         test = event.data
         if self.tried.is_done(test.test_id, 0):
@@ -139,7 +170,15 @@ class Deliverer:
                 "data": {"endpoint_id": test.endpoint_id},
             }
         )
-        delivery = Delivery(test.test_id, test.endpoint_id, test.shard, body, finished.one_done, cause=event.event_id)
+        delivery = Delivery(
+            test.test_id,
+            test.endpoint_id,
+            test.shard,
+            body,
+            finished.one_done,
+            cause=event.event_id,
+            term=self.tenure.term(test.shard),
+        )
         self.queues.add(delivery)
         self.wake()
         return finished.completion

@@ -18,7 +18,9 @@ class Delivery:
     """A release owed to an endpoint, or a test event (`item` None).
 
     `body` is encoded once per block and shared. `done` is called exactly once, when the delivery is
-    answered, given up, or durably in a retry topic. `due_at`: it may not go before, and may have tiers to pass.
+    answered, given up, or durably written down elsewhere. `due_at`: it may not go before, and may have tiers to pass.
+    `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: the log
+    does not have its text any more.
     """
 
     delivery_id: str
@@ -33,6 +35,9 @@ class Delivery:
     due_at: datetime | None = None
     cause: str | None = None
     stage_times: dict[str, int] = field(default_factory=dict)
+    overtaken_by: int = 0
+    term: int = 0
+    lapsed: bool = False
 
     @property
     def story_id(self) -> str:

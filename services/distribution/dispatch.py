@@ -1,12 +1,13 @@
 """What is done with a delivery whose turn has come: gate, endpoint, signature, POST, and what the answer leads to."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.distribution.attempts import Tried, row_of
+from services.distribution.attempts import GIVEN_UP, Tried, row_of
 from services.distribution.deliveries import Delivery
+from services.distribution.in_turn import InTurn
 from services.distribution.journal import Journal
 from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Unreachable
 from services.distribution.ports import Clock
@@ -14,10 +15,10 @@ from services.distribution.registry import Registry, has_shared_secret
 from services.distribution.retry import STANDARD, Disable, Exhausted, RetryAt, Schedule, Tier, after_failure, next_tier
 from services.distribution.sending import Answer, Sender, SendRequest
 from services.distribution.standings import Standings
+from services.distribution.tenure import Tenure
 from shared.domain.delivery import Verdict, gate
 from shared.domain.events import Retry
-from shared.domain.story import Lane
-from shared.domain.subscription import Endpoint, EndpointState, Ordering
+from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.signature import signed_headers
 
 PENDING_LASTS: Final = timedelta(hours=24)
@@ -34,36 +35,44 @@ class Dispatch:
     journal: Journal
     tried: Tried
     clock: Clock
+    in_turn: InTurn
+    tenure: Tenure = field(default_factory=Tenure)
     schedule: Schedule = STANDARD
 
     async def deliver(self, delivery: Delivery) -> Outcome | None:
-        """Bring one delivery taken from the queues to its end; return the answer's outcome if there was one."""
+        """Bring one delivery taken from the queues to its end; return the answer's outcome if there was one.
+
+        Nothing is done, written or let pass for a shard that is not ours any more: its new owner does it all.
+        """
+        if not await self.tenure.confirmed(delivery):
+            return None
         if self.tried.is_done(delivery.delivery_id, delivery.attempts):  # read twice, done once
+            if ended := self.tried.how_it_ended(delivery.delivery_id):
+                await self.in_turn.ended(delivery, delivered=ended == "delivered")
             delivery.done()
             return None
         endpoint = self.registry.endpoints.get(delivery.endpoint_id)
         keys = self.registry.keys_of(delivery.endpoint_id, self.clock.now())
         if endpoint is None or endpoint.state is EndpointState.DISABLED:
-            await self.journal.end(
-                delivery, endpoint, "failed", "endpoint deleted" if endpoint is None else "endpoint disabled"
-            )
+            await self._end(delivery, endpoint, "failed", f"endpoint {'disabled' if endpoint else 'deleted'}")
         elif (verdict := self._verdict(delivery)) is not Verdict.SEND:
-            await self.journal.end(
-                delivery, endpoint, verdict.value, "a newer release" if verdict is Verdict.SUPERSEDED else ""
-            )
+            reason = "a newer release" if verdict is Verdict.SUPERSEDED else ""
+            await self._end(delivery, endpoint, verdict.value, reason)
+        elif delivery.lapsed:
+            await self._end(delivery, endpoint, GIVEN_UP, "its text is not in the log any more")
         elif delivery.due_at and (tier := next_tier(delivery.due_at, self.clock.now())):
             first = delivery.first_failed_at or self.clock.now()
             retry = retry_of(delivery, delivery.attempts, first, delivery.due_at)
             await self._carry(delivery, endpoint, retry, tier, "not due yet")
         elif not has_shared_secret(keys) or endpoint.state is not EndpointState.ACTIVE:
             await self._put_off(delivery, endpoint, f"endpoint {endpoint.state}", PENDING_LASTS)
-        elif (older := self._waits_for(delivery)) is not None:
-            await self._put_off(delivery, endpoint, f"waits for release {older}", None)
+        elif (older := self.in_turn.waits_for(delivery, self._has(delivery))) is not None:
+            await self._stand_back(delivery, endpoint, f"waits for release {older}")
         else:
             return await self._post(delivery, endpoint)
         return None
 
-    async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Outcome:
+    async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Outcome | None:
         now = self.clock.now()
         keys = self.registry.keys_of(endpoint.endpoint_id, now)
         headers = [
@@ -73,23 +82,30 @@ class Dispatch:
             *endpoint.headers.items(),
         ]
         request = SendRequest(endpoint.url, headers, delivery.body)
-        answer = await self.sender.send(request, lambda: self._verdict(delivery) is Verdict.SEND)
+        answer = await self.sender.send(request, lambda: self._may_write(delivery))
+        if isinstance(answer.outcome, GateShut) and not self.tenure.holds(delivery):
+            return await self.deliver(delivery)  # it was ours to send no more, or is not for the moment
         await self._settle(delivery, endpoint, answer)
         return answer.outcome
+
+    def _may_write(self, delivery: Delivery) -> bool:
+        """The send gate, asked at the moment of writing to the socket."""
+        return self.tenure.holds(delivery) and self._verdict(delivery) is Verdict.SEND
 
     async def _settle(self, delivery: Delivery, endpoint: Endpoint, answer: Answer) -> None:
         outcome = answer.outcome
         if isinstance(outcome, GateShut):
             # asked again, the gate of a story that came back in this very moment may say "send" to the old text
             killed = self._verdict(delivery) is Verdict.KILLED
-            await self.journal.end(delivery, endpoint, "killed" if killed else "superseded", "the gate shut")
+            await self._end(delivery, endpoint, "killed" if killed else "superseded", "the gate shut")
         elif isinstance(outcome, Delivered):
+            # true whoever owns the shard by now, and the sooner a successor reads it the less comes twice
             await self.journal.record(delivery, endpoint, "delivered", answer, n=delivery.attempts + 1)
-            delivery.done()
+            await self._ended(delivery, delivered=True)
         elif delivery.item is None:  # a test is tried once: its owner is looking
             await self.journal.record(delivery, endpoint, "failed", answer, n=1)
             delivery.done()
-        else:
+        elif await self.tenure.confirmed(delivery):
             await self._after_failure(delivery, endpoint, answer, outcome)
 
     async def _after_failure(
@@ -101,14 +117,16 @@ class Dispatch:
         match after_failure(failure, n, first, now, random.random(), self.schedule):
             case RetryAt(at, tier):
                 retry = retry_of(delivery, n, first, at)
-                await self.journal.append_retry(delivery, retry, tier or Tier.TEN_SECONDS)
+                await self._into_tier(delivery, retry, tier or Tier.TEN_SECONDS)
                 await self.journal.record(delivery, endpoint, "retrying", answer, n=n, next_attempt_at=at)
+                delivery.done()
             case Exhausted():
-                await self.journal.record(delivery, endpoint, "expired", answer, n=n)
+                await self.journal.record(delivery, endpoint, GIVEN_UP, answer, n=n)
+                await self._ended(delivery)
             case Disable():
                 await self._disable(endpoint)
                 await self.journal.record(delivery, endpoint, "failed", answer, n=n)
-        delivery.done()
+                await self._ended(delivery)
 
     async def _disable(self, asked: Endpoint) -> None:
         """Disable the endpoint as it is now: its owner may have changed or deleted it while it was asked."""
@@ -116,12 +134,33 @@ class Dispatch:
         if now is not None and now.url == asked.url:
             await self.journal.disable(now)
 
+    async def _end(self, delivery: Delivery, endpoint: Endpoint | None, state: str, outcome: str) -> None:
+        """End a delivery without a try."""
+        await self.journal.end(delivery, endpoint, state, outcome)
+        await self._ended(delivery)
+
+    async def _ended(self, delivery: Delivery, *, delivered: bool = False) -> None:
+        """Its last row is written: let go on whoever waits for it, then let its offset pass."""
+        if self.tenure.term(delivery.shard) == delivery.term:
+            await self.in_turn.ended(delivery, delivered=delivered)
+            delivery.done()
+
+    async def _stand_back(self, delivery: Delivery, endpoint: Endpoint, reason: str) -> None:
+        """Let a release wait for an older one: by its place in the log, or in a tier if it was tried before."""
+        if delivery.attempts or delivery.item is None or delivery.item.seq is None:
+            await self._put_off(delivery, endpoint, reason, None)
+            return
+        await self.in_turn.hold(delivery, waits=True)
+        row = row_of(delivery, endpoint.subscriber, "retrying", reason, self.clock.now(), n=0)
+        await self.journal.write(row, delivery)
+        delivery.done()
+
     async def _put_off(self, delivery: Delivery, endpoint: Endpoint, reason: str, at_most: timedelta | None) -> None:
         """Keep a delivery that may not go yet in a tier, without counting a try."""
         now = self.clock.now()
         released_at = delivery.item.released_at if delivery.item else now
         if delivery.item is None or (at_most is not None and now - released_at > at_most):
-            await self.journal.end(delivery, endpoint, "expired" if delivery.item else "failed", reason)
+            await self._end(delivery, endpoint, GIVEN_UP if delivery.item else "failed", reason)
             return
         since = delivery.first_failed_at or now
         tier = _asked_again(now - since, at_most=Tier.TEN_MINUTES if at_most else Tier.ONE_MINUTE)
@@ -130,13 +169,23 @@ class Dispatch:
 
     async def _carry(self, delivery: Delivery, endpoint: Endpoint, retry: Retry, tier: Tier, reason: str) -> None:
         """Put a delivery into a tier without a try; its row tells a successor that it is owed."""
-        await self.journal.append_retry(delivery, retry, tier)
+        await self._into_tier(delivery, retry, tier)
         now = self.clock.now()
         row = row_of(
             delivery, endpoint.subscriber, "retrying", reason, now, n=retry.attempts, next_attempt_at=retry.due_at
         )
-        await self.journal.write(row, delivery.shard)
+        await self.journal.write(row, delivery)
         delivery.done()
+
+    async def _into_tier(self, delivery: Delivery, retry: Retry, tier: Tier) -> None:
+        """Known as unanswered before it is in the tier; as one that need not be fetched only once it is there."""
+        await self.in_turn.enlist(delivery)
+        await self.journal.append_retry(delivery, retry, tier)
+        await self.in_turn.hold(delivery)
+
+    def _has(self, delivery: Delivery) -> int:
+        """The newest release of the story that the endpoint has, or is owed through the lane that goes first."""
+        return max(self.tried.has(delivery), self.in_turn.has(delivery), delivery.overtaken_by)
 
     def _verdict(self, delivery: Delivery) -> Verdict:
         if delivery.item is None:
@@ -144,20 +193,7 @@ class Dispatch:
         ordering = self.registry.ordering_of(delivery.endpoint_id)
         standing = self.standings.of(delivery.story_id)
         item = delivery.item
-        return gate(standing, item.kind, item.release_no, ordering, self.tried.has(delivery))
-
-    def _waits_for(self, delivery: Delivery) -> int | None:
-        """Under `every` a routine release waits for an older one in a retry topic that may still be sent.
-
-        Notices and flashes never wait.
-        """
-        if delivery.item is None or delivery.is_notice or delivery.item.lane is Lane.FLASH:
-            return None
-        if self.registry.ordering_of(delivery.endpoint_id) is not Ordering.EVERY:
-            return None
-        sendable = max(self.tried.has(delivery), self.standings.of(delivery.story_id).ended)
-        first = self.tried.first_owed(delivery, since=sendable)
-        return first if first < delivery.release_no else None
+        return gate(standing, item.kind, item.release_no, ordering, self._has(delivery))
 
 
 def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_at: datetime) -> Retry:

@@ -77,7 +77,7 @@ class Journal:
             answer=answer.excerpt,
             next_attempt_at=next_attempt_at,
         )
-        await self.write(row, delivery.shard)
+        await self.write(row, delivery)
         logger().info(
             "delivery.attempted",
             delivery_id=delivery.delivery_id,
@@ -94,13 +94,13 @@ class Journal:
         """Record an end without a try (superseded, killed, deleted, expired)."""
         subscriber = endpoint.subscriber if endpoint else ""
         row = row_of(delivery, subscriber, state, outcome, self.clock.now(), n=delivery.attempts)
-        await self.write(row, delivery.shard)
-        delivery.done()
+        await self.write(row, delivery)
 
-    async def write(self, row: DeliveryAttempted, shard: int) -> None:
+    async def write(self, row: DeliveryAttempted, delivery: Delivery) -> None:
         """Append a row to the delivery log."""
+        shard = delivery.shard
         await self.publisher.publish(Topic.ATTEMPTS, str(shard), encode_event(row), headers_for(row), partition=shard)
-        self.tried.take(row, shard)
+        self.tried.take(row, shard, may_overtake=delivery.urgency == "flash")
 
     async def disable(self, endpoint: Endpoint) -> None:
         """Stop sending to an endpoint that said it is gone."""

@@ -1,14 +1,15 @@
 """From a release to the fan-out blocks that owe it to endpoints: recipients first, then the blocks, each confirmed."""
 
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from services.distribution.matching import ShardOf, by_shard, matches
-from services.distribution.ports import Clock, CurrentReleases, Publishing
-from services.distribution.recipients import Recipients, record_of
+from services.distribution.ports import Clock, Publishing, ReleasedLog
+from services.distribution.recipients import Recipients, records_of
 from services.distribution.registry import Registry
 from services.distribution.standings import Standings
-from shared.domain.errors import UnknownEventType
+from shared.domain.errors import UnknownEventType, Unprocessable
 from shared.domain.events import (
     DeliveryDue,
     FanOutBlock,
@@ -26,8 +27,29 @@ from shared.platform.envelopes import headers_for
 from shared.platform.publishing import Outgoing
 from shared.platform.topics import Topic
 
-REMEMBERED = 10_000
-LARGEST_SKEW = timedelta(seconds=2)  # release times are the broker's, ours is this machine's clock
+REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A release that went through the matcher, and where it lies in its lane."""
+
+    release_no: int
+    lane: Lane
+    offset: int
+
+
+class NotOurs(Exception):
+    """The last heartbeat is too old: another matcher may have taken over. Nothing more is written."""
+
+
+def always() -> bool:
+    """The membership of a matcher that has nobody to share with."""
+    return True
+
+
+async def at_once(lane: Lane, offset: int) -> None:
+    """The tables of whoever reads nothing from elsewhere are never behind."""
 
 
 @dataclass(slots=True)
@@ -38,92 +60,105 @@ class Matcher:
     recipients: Recipients
     standings: Standings
     publisher: Publishing
-    current: CurrentReleases
+    released: ReleasedLog
     shard_of: ShardOf
     clock: Clock = field(default_factory=SystemClock)
-    skew: timedelta = LARGEST_SKEW
-    _passed: dict[str, tuple[int, int | None]] = field(default_factory=dict)
-    """The newest (release_no, seq) that went through here, of the stories that did last."""
-    _since: datetime = field(init=False)
-    """Whatever was released later than this and went through here is in `_passed`."""
+    alive: Callable[[], bool] = always
+    known_before: Callable[[Lane, int], Awaitable[None]] = at_once
+    """Returns once the registry holds all that was in its topic when the release at that place was appended."""
+    caught_up: Callable[[], Awaitable[None]] | None = None
+    """Returns once the tables hold all that was in their topics when it was called."""
+    remembered: int = REMEMBERED
+    _passed: dict[Lane, OrderedDict[str, Passed]] = field(init=False)
+    """The newest release of a story that went through on each lane, of those that may have overtaken another."""
 
     def __post_init__(self) -> None:
-        self._forget()
+        self._passed = {lane: OrderedDict() for lane in Lane}
 
     async def gained(self, partitions: frozenset[int]) -> None:
-        """What went through elsewhere meanwhile is not known here."""
-        self._forget()
+        """Read all that the matcher before this one wrote, and what it passed, before the first release."""
+        for passed in self._passed.values():
+            passed.clear()
+        if self.caught_up is not None:
+            await self.caught_up()
+        await self.released.passed(self._passed_before)
 
     async def lost(self, partitions: frozenset[int]) -> None:
         """Nothing to let go of: every record is done when `handle` returns."""
 
-    def _forget(self) -> None:
-        self._passed.clear()
-        self._since = self.clock.now() + self.skew
-
     async def handle(self, record: Record) -> None:
         """Raises `Unprocessable` for what is no release; returns once recipients and blocks are confirmed."""
-        event = parse_event(record.value)
-        if not isinstance(event, StoryReleased):
-            raise UnknownEventType(f"{event.type} does not belong on {record.topic}")
-        lane = Lane.FLASH if record.topic is Topic.RELEASED_FLASH else Lane.ROUTINE
+        event = _release_in(record)
+        lane = _lane_of(record)
+        await self.known_before(lane, record.offset)
         item = event.data.item.model_copy(update={"seq": record.offset, "lane": lane})
         earlier = self.recipients.of(event.story_id)
-        matched = matches(self.registry.with_endpoint(), event.data, lane, record.offset)
-        fresh = matched - earlier
+        fresh = matches(self.registry.with_endpoint(), event.data, lane, record.offset) - earlier
         if fresh:
-            await self._remember(event.story_id, earlier | fresh, item.release_no)
+            await self._remember(event.story_id, earlier, fresh, item.release_no)
         newer = await self._overtaken_by(item)
-        await self._owe(event, item, earlier if newer else earlier | fresh)
         if newer and newer.data.item.kind not in NOTICES:
-            # all that match: a crash behind the record of recipients must not hide who has yet to get it
-            await self._owe(newer, newer.data.item, matched)
-        self._note(item)
+            # also those whom this release brought before a crash: they may not have got their block
+            joined = self.recipients.joined_by(event.story_id, item.release_no)
+            await self._owe(newer, newer.data.item, fresh | joined)
+        await self._owe(event, item, earlier | fresh, newer.data.item.release_no if newer else 0)
+        self._note(item, lane, record.offset)
 
-    async def _remember(self, story_id: str, endpoint_ids: frozenset[str], release_no: int) -> None:
-        key, value = record_of(story_id, endpoint_ids, release_no)
-        await self.publisher.publish(Topic.RECIPIENTS, key, value)
-        self.recipients.add(story_id, endpoint_ids)
+    async def _remember(self, story_id: str, earlier: frozenset[str], fresh: frozenset[str], release_no: int) -> None:
+        await self._write(list(records_of(story_id, earlier, fresh, release_no, self.shard_of)))
+        self.recipients.add(story_id, fresh, release_no, fresh)
 
     async def _overtaken_by(self, item: Item) -> StoryReleased | None:
-        """Return the newest release of the story if it may have gone through here before this older one.
+        """Return the newest release of the story that went through here before this older one.
 
-        Who matches only now gets that one instead, or nothing if it is a notice. A newer one of the same lane is
-        still to come, whatever the story's state says: then everything goes on in order.
+        Who matches only now gets that one instead, or nothing if it is a notice. One that is still to come overtakes
+        nothing, whatever the story's state says: then everything goes on in order.
         """
-        if item.release_no >= self.standings.of(item.story_id).newest:
+        passed = [found for lane in Lane if (found := self._passed[lane].get(item.story_id))]
+        newest = max(passed, key=lambda one: one.release_no, default=None)
+        if newest is None or newest.release_no <= item.release_no:
             return None
-        release_no, seq = self._passed.get(item.story_id, (0, None))
-        newest = await self.current.newest(item.story_id, at_least=release_no)
-        if newest is None or newest.data.item.release_no <= item.release_no or newest.data.item.lane is item.lane:
-            return None
-        if newest.data.item.release_no > release_no and newest.data.item.released_at > self._since:
-            return None  # it is still to come, on the other lane: then everything goes on in order
-        if newest.data.item.release_no == release_no:  # its place is not in `story.current`
-            numbered = newest.data.item.model_copy(update={"seq": seq})
-            newest = newest.model_copy(update={"data": newest.data.model_copy(update={"item": numbered})})
-        return newest
+        return await self.released.read(newest.lane, newest.offset)
 
-    def _note(self, item: Item) -> None:
+    def _passed_before(self, record: Record) -> None:
+        try:
+            event = _release_in(record)
+        except Unprocessable:
+            return  # parked when it was its turn
+        self._take_place(event.data.item, _lane_of(record), record.offset)
+
+    def _note(self, item: Item, lane: Lane, offset: int) -> None:
         self.standings.move(item)
-        passed = self._passed.pop(item.story_id, (0, None))
-        self._passed[item.story_id] = max(passed, (item.release_no, item.seq), key=lambda one: one[0])
-        if len(self._passed) > REMEMBERED:
-            self._forget()
+        self._take_place(item, lane, offset)
 
-    async def _owe(self, event: StoryReleased, item: Item, endpoint_ids: frozenset[str]) -> None:
+    def _take_place(self, item: Item, lane: Lane, offset: int) -> None:
+        passed = self._passed[lane]
+        before = passed.pop(item.story_id, None)
+        newer = before if before and before.release_no > item.release_no else Passed(item.release_no, lane, offset)
+        passed[item.story_id] = newer
+        if len(passed) > self.remembered:
+            passed.popitem(last=False)
+
+    async def _write(self, outgoing: list[Outgoing]) -> None:
+        if not self.alive():
+            raise NotOurs("the last heartbeat is too old: another matcher may have taken over")
+        if outgoing:
+            await self.publisher.publish_all(outgoing)
+
+    async def _owe(self, event: StoryReleased, item: Item, endpoint_ids: frozenset[str], overtaken_by: int = 0) -> None:
         blocks = by_shard(endpoint_ids, self.shard_of)
         if item.kind in NOTICES:  # every shard's gate moves, recipients or not
             blocks = {shard: blocks.get(shard, [()]) for shard in range(self.shard_of.shards)}
         outgoing = [
-            self._block(event, item, shard, number, ids)
+            self._block(event, item, shard, number, ids, overtaken_by)
             for shard, parts in blocks.items()
             for number, ids in enumerate(parts)
         ]
-        if outgoing:
-            await self.publisher.publish_all(outgoing)
+        await self._write(outgoing)
 
-    def _block(self, event: StoryReleased, item: Item, shard: int, number: int, ids: tuple[str, ...]) -> Outgoing:
+    def _block(
+        self, event: StoryReleased, item: Item, shard: int, number: int, ids: tuple[str, ...], overtaken_by: int
+    ) -> Outgoing:
         now = self.clock.now()
         due = DeliveryDue(
             event_id=derived_id("due", event.event_id, str(shard), str(number)),
@@ -135,7 +170,18 @@ class Matcher:
             producer="distribution",
             cause=event.event_id,
             stage_times={**event.stage_times, "matched": epoch_us(now)},
-            data=FanOutBlock(item=item, endpoint_ids=ids, shard=shard),
+            data=FanOutBlock(item=item, endpoint_ids=ids, shard=shard, overtaken_by=overtaken_by),
         )
         topic = Topic.DUE_FLASH if item.lane is Lane.FLASH else Topic.DUE
         return Outgoing(topic, str(shard), encode_event(due), headers_for(due), shard)
+
+
+def _release_in(record: Record) -> StoryReleased:
+    event = parse_event(record.value)
+    if not isinstance(event, StoryReleased):
+        raise UnknownEventType(f"{event.type} does not belong on {record.topic}")
+    return event
+
+
+def _lane_of(record: Record) -> Lane:
+    return Lane.FLASH if record.topic is Topic.RELEASED_FLASH else Lane.ROUTINE

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.events import DeliveryAttempted, StoryReleased
+from shared.domain.story import Lane
+from shared.platform.consuming import Record
 from shared.platform.publishing import Appended, Outgoing
 from shared.platform.topics import Topic
 
@@ -25,19 +27,28 @@ class Publishing(Protocol):
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]: ...
 
 
-class CurrentReleases(Protocol):
-    """The newest release of a story, by the record of `story.current`."""
+class ReleasedLog(Protocol):
+    """The released lanes, asked about the past."""
 
-    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
-        """Return it, None when the story has none; waits a little for one whose number is `at_least`."""
+    async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
+        """Return the release at a place, its item with that place; None when the log does not have it any more."""
+        ...
+
+    async def passed(self, take: Callable[[Record], None]) -> None:
+        """Hand over what has gone through the matcher and may have overtaken something that has not."""
         ...
 
 
 class AttemptLog(Protocol):
     """The delivery log, read back after a restart."""
 
-    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
-        """Hand over the attempts of these shards from before the oldest record whose offset has not passed."""
+    async def since_backlog(
+        self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None], not_after: datetime | None = None
+    ) -> None:
+        """Hand over the attempts of these shards since the oldest thing that may be asked for again.
+
+        That is the oldest record whose offset has not passed, here or at the matcher, or `not_after` if older.
+        """
         ...
 
 

@@ -1,14 +1,15 @@
 """What distribution keeps in memory of the compacted topics, loaded whole before anything is sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from services.distribution.held_back import HeldBack
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
 from services.distribution.standings import Standings
 from shared.platform.consuming import Record
 from shared.platform.topics import Topic
 
-TOPICS = (Topic.SUBSCRIPTION_STATE, Topic.RECIPIENTS, Topic.STATE, Topic.KILLED)
+TOPICS = (Topic.SUBSCRIPTION_STATE, Topic.RECIPIENTS, Topic.STATE, Topic.KILLED, Topic.ENDPOINT_HEALTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Tables:
     registry: Registry
     recipients: Recipients
     standings: Standings
+    held: HeldBack = field(default_factory=HeldBack)
 
     def apply(self, record: Record) -> None:
         """Give a record to the table of its topic."""
@@ -23,5 +25,7 @@ class Tables:
             self.registry.apply(record)
         elif record.topic is Topic.RECIPIENTS:
             self.recipients.apply(record)
+        elif record.topic is Topic.ENDPOINT_HEALTH:
+            self.held.apply(record)
         else:
             self.standings.apply(record)

@@ -84,7 +84,10 @@ Action = Literal["release", "reject", "hold", "withhold", "urgency", "embargo", 
 
 
 class Decision(Shape):
-    """What a person at the desk decided. `decision_id` of a confirm or cancel names the decision meant."""
+    """What a person at the desk decided. `decision_id` of a confirm or cancel names the decision meant.
+
+    `by_source`: a source takes its own story back; that counts also before its filing has come.
+    """
 
     action: Action
     decision_id: str
@@ -96,6 +99,7 @@ class Decision(Shape):
     embargo_until: AwareDatetime | None = None
     break_glass: bool = False
     replacement: str | None = None
+    by_source: bool = False
 
 
 class Lift(Shape):
@@ -117,11 +121,13 @@ class FanOutBlock(Shape):
 
     `item` is the public Item; the bytes posted are made from it once per block. Blocks of a kill or withhold
     go to every shard, also without endpoints: they move its gate before anybody's retry can pass it.
+    `overtaken_by`: the newer release that was matched before this one (0: none), and is owed in its place.
     """
 
     item: Item
     endpoint_ids: tuple[str, ...]
     shard: int
+    overtaken_by: int = 0
 
 
 class Retry(Shape):

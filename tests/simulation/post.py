@@ -1,14 +1,16 @@
 """One life of distribution over the log in memory: the real tables, matcher, deliverer and dispatch."""
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from services.distribution.adapters.logs import LOOK_BACK
+from services.distribution.adapters.logs import LANES as LANE_TOPICS
+from services.distribution.adapters.logs import LOOK_BACK, due_from
 from services.distribution.attempts import Tried
 from services.distribution.deliverer import Deliverer
 from services.distribution.deliveries import Delivery
 from services.distribution.dispatch import backed_off
+from services.distribution.in_turn import InTurn
 from services.distribution.journal import TIER_TOPICS, Journal
 from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
@@ -19,9 +21,12 @@ from services.distribution.registry import Registry
 from services.distribution.sending import Sender
 from services.distribution.standings import Standings
 from services.distribution.tables import TOPICS, Tables
+from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
+from shared.domain.story import Lane
 from shared.platform.clock import FixedClock
+from shared.platform.records import Record
 from shared.platform.topics import Topic
 from tests.simulation.copies import Copy
 from tests.simulation.log import Appender, Consumer, Log
@@ -35,20 +40,27 @@ Exchange = tuple[Delivery, Coroutine[Any, Outcome | None, Outcome | None]]
 
 
 class Readings:
-    """`CurrentReleases` and `AttemptLog` on the log."""
+    """`ReleasedLog` and `AttemptLog` on the log."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
-        for record in reversed(self._log.of(Topic.CURRENT)):
-            if record.key == story_id:
-                event = parse_event(record.value)
-                return event if isinstance(event, StoryReleased) else None
-        return None
+    async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
+        event = parse_event(self._log.of(LANE_TOPICS[lane])[offset].value)
+        assert isinstance(event, StoryReleased)
+        item = event.data.item.model_copy(update={"seq": offset, "lane": lane})
+        return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
 
-    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
-        since = (self._backlog_began() - LOOK_BACK).timestamp() * 1000
+    async def passed(self, take: Callable[[Record], None]) -> None:
+        for topic in LANES:
+            for record in self._log.of(topic)[: self._log.committed.get((topic, 0), 0)]:
+                take(record)
+
+    async def since_backlog(
+        self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None], not_after: datetime | None = None
+    ) -> None:
+        began = self._backlog_began()
+        since = (min(began, not_after or began) - LOOK_BACK).timestamp() * 1000
         for shard in shards:
             for record in self._log.of(Topic.ATTEMPTS, shard):
                 event = parse_event(record.value)
@@ -57,11 +69,12 @@ class Readings:
 
     def _backlog_began(self) -> datetime:
         waiting = [
-            self._log.of(*place)[offset].timestamp_ms / 1000
-            for place in DUE_PLACES
+            due_from(self._log.of(*place)[offset])
+            for place in (*DUE_PLACES, *((topic, 0) for topic in LANES))
             if (offset := self._log.committed.get(place, 0)) < len(self._log.of(*place))
         ]
-        return min((datetime.fromtimestamp(at, UTC) for at in waiting), default=self._log.clock.now())
+        now = self._log.clock.now()
+        return min((min(at, now) for at in waiting), default=now)
 
 
 class Post:
@@ -75,21 +88,34 @@ class Post:
         self._tables = Tables(Registry(lambda sealed: sealed), Recipients(), Standings())
         self._read = dict.fromkeys(TOPICS, 0)
         registry, standings, shard_of = self._tables.registry, self._tables.standings, ShardOf(SHARDS)
-        tried, readings, self._waiting = Tried(), Readings(log), Waiting(clock)
+        tried, readings, self._waiting, tenure = Tried(), Readings(log), Waiting(clock), Tenure()
         self._queues = FairQueues(20, probation=1.0)
         journal = Journal(self.appender, clock, tried)
-        recipients, no_skew = self._tables.recipients, timedelta()
-        self._matcher = Matcher(registry, recipients, standings, self.appender, readings, shard_of, clock, no_skew)
+        recipients, held = self._tables.recipients, self._tables.held
+        self._matcher = Matcher(registry, recipients, standings, self.appender, readings, shard_of, clock)
+        queue = self._queues.add
+        in_turn = InTurn(held, registry, standings, self.appender, readings, shard_of, queue, tenure)
         self._deliverer = Deliverer(
-            standings, journal, readings, clock, shard_of, self._queues, self._waiting, lambda: None, tried
+            standings,
+            journal,
+            readings,
+            clock,
+            shard_of,
+            self._queues,
+            self._waiting,
+            lambda: None,
+            tried,
+            in_turn,
+            tenure,
         )
-        self._dispatch = copy.dispatch(registry, standings, sender, journal, tried, clock)
+        self._dispatch = copy.dispatch(registry, standings, sender, journal, tried, clock, in_turn, tenure)
         self._lanes = {topic: Consumer(log, topic) for topic in LANES}
         self._due = {place: Consumer(log, *place) for place in DUE_PLACES}
 
     async def start(self) -> None:
         for topic in TOPICS:
             self.follow(topic)
+        await self._matcher.gained(frozenset({0}))
         await self._deliverer.gained(frozenset(range(SHARDS)))
 
     def follow(self, topic: Topic) -> bool:

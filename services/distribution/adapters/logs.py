@@ -1,73 +1,102 @@
-"""The log, asked about the past: the newest release of a story, and what was tried since the backlog began."""
+"""The log, asked about the past: a release by its place, what has passed the matcher, what was tried lately."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from services.distribution.journal import TIER_OF
 from shared.domain.errors import Unprocessable
 from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
+from shared.domain.story import Lane
 from shared.platform.consuming import Record, committed, follower_group
 from shared.platform.logs import logger
-from shared.platform.reading import Lookup, Tail
+from shared.platform.reading import Lookup, Tail, TopicPartition
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 
-BEHIND_S = 5.0
-LOOK_BACK = timedelta(minutes=5)
+LOOK_BACK = timedelta(minutes=1)
+"""Clocks that may differ: appended by the broker's, or by that of whoever released a story."""
+
+LANES = {Lane.FLASH: Topic.RELEASED_FLASH, Lane.ROUTINE: Topic.RELEASED}
 
 
-class CurrentIndex:
-    """Where in `story.current` each story's newest release lies; fed by a Tail, read one record at a time."""
-
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
-        self._where: dict[str, tuple[int, int]] = {}
-
-    def apply(self, record: Record) -> None:
-        if record.key is None:
-            return
-        if record.value is None:
-            self._where.pop(record.key, None)
-        else:
-            self._where[record.key] = (record.partition, record.offset)
-
-    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
-        """Return the release, or None when the story has none.
-
-        The Tail may be behind the lane on which a release came: waits up to `BEHIND_S` for number `at_least`.
-        """
-        try:
-            async with asyncio.timeout(BEHIND_S):
-                while (found := await self._read(story_id)) is None or (found.release_no or 0) < at_least:
-                    if found is None and not at_least and story_id not in self._where:
-                        return None
-                    await asyncio.sleep(0.02)
-                return found
-        except TimeoutError:
-            logger().error("current.behind", story_id=story_id, release_no=at_least)
-            return await self._read(story_id)
-
-    async def _read(self, story_id: str) -> StoryReleased | None:
-        """Return what lies at the place known now; None when a newer record has replaced it there."""
-        if (at := self._where.get(story_id)) is None:
-            return None
-        record = await self._lookup.read_one(Topic.CURRENT, *at)
-        event = parse_event(record.value) if record else None
-        return event if isinstance(event, StoryReleased) else None
-
-
-class KafkaAttemptLog:
-    """`AttemptLog` over `delivery.attempts`; partitions of all delivery topics are the shards."""
+class Groups:
+    """How far a group of consumers has come in each of its topics, the lead first."""
 
     def __init__(self, kafka: KafkaSettings, lookup: Lookup, group: str, topics: Sequence[Topic]) -> None:
-        """`topics` as they are consumed, the lead first: their committed offsets tell where the backlog begins."""
         self._kafka = kafka
         self._lookup = lookup
         self._group = group
         self._topics = topics
 
-    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
-        """Read from `LOOK_BACK` before the backlog: an older release, or a block once more, may be yet to come."""
+    async def passed(self, partitions: Iterable[int]) -> dict[TopicPartition, int]:
+        """The next offset of each partition that the group has ever committed one for."""
+        wanted = sorted(partitions)
+        groups = [self._group, *(follower_group(self._group, topic) for topic in self._topics[1:])]
+        found = await asyncio.gather(
+            *(committed(self._kafka, group, topic, wanted) for group, topic in zip(groups, self._topics, strict=True))
+        )
+        return {
+            TopicPartition(topic, partition): offset
+            for topic, offsets in zip(self._topics, found, strict=True)
+            for partition, offset in offsets.items()
+            if offset is not None
+        }
+
+    async def oldest_open(self, passed: dict[TopicPartition, int]) -> list[Record]:
+        """The record at each of these places: the oldest of its partition that has not passed."""
+        found = [await self._lookup.read_one(at.topic, at.partition, offset) for at, offset in passed.items()]
+        return [record for record in found if record]
+
+
+class KafkaReleasedLog:
+    """`ReleasedLog` over the two released lanes, each of one partition: its order is the public one."""
+
+    def __init__(self, kafka: KafkaSettings, lookup: Lookup, matcher: Groups) -> None:
+        self._kafka = kafka
+        self._lookup = lookup
+        self._matcher = matcher
+
+    async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
+        """Raises TimeoutError when the broker does not answer."""
+        record = await self._lookup.read_one(LANES[lane], 0, offset)
+        event = parse_event(record.value) if record else None
+        if not isinstance(event, StoryReleased):
+            return None
+        item = event.data.item.model_copy(update={"seq": offset, "lane": lane})
+        return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
+
+    async def passed(self, take: Callable[[Record], None]) -> None:
+        """Hand over what passed on one lane since the oldest release that is still to come on the other."""
+        passed = await self._matcher.passed([0])
+        for waiting in await self._matcher.oldest_open(passed):
+            since = datetime.fromtimestamp(waiting.timestamp_ms / 1000, UTC) - LOOK_BACK
+            for other in LANES.values():
+                end = passed.get(TopicPartition(other, 0))
+                if other is not waiting.topic and end is not None:
+                    await self._read(other, since, end, take)
+
+    async def _read(self, topic: Topic, since: datetime, end: int, take: Callable[[Record], None]) -> None:
+        def keep(record: Record) -> None:
+            if record.offset < end:
+                take(record)
+
+        async with Tail(self._kafka, (topic,)) as tail:
+            await tail.load(keep, since=since)
+
+
+class KafkaAttemptLog:
+    """`AttemptLog` over `delivery.attempts`; partitions of all delivery topics are the shards."""
+
+    def __init__(self, kafka: KafkaSettings, matcher: Groups, deliverer: Groups) -> None:
+        self._kafka = kafka
+        self._matcher = matcher
+        self._deliverer = deliverer
+
+    async def since_backlog(
+        self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None], not_after: datetime | None = None
+    ) -> None:
+        """Read from `LOOK_BACK` before the first moment at which what may come again can have been tried."""
 
         def keep(record: Record) -> None:
             try:
@@ -80,22 +109,24 @@ class KafkaAttemptLog:
 
         began = await self._backlog_began(shards)
         async with Tail(self._kafka, (Topic.ATTEMPTS,), shards) as tail:
-            await tail.load(keep, since=began - LOOK_BACK)
+            await tail.load(keep, since=min(began, not_after or began) - LOOK_BACK)
 
     async def _backlog_began(self, shards: frozenset[int]) -> datetime:
-        """The append time of the oldest record that has not passed; now when nothing waits."""
-        groups = [self._group, *(follower_group(self._group, topic) for topic in self._topics[1:])]
-        passed = await asyncio.gather(
-            *(
-                committed(self._kafka, group, topic, sorted(shards))
-                for group, topic in zip(groups, self._topics, strict=True)
-            )
-        )
+        """When the oldest open record could be tried first; now when nothing is open.
+
+        The matcher's count too: it may write the blocks of its open releases once more.
+        """
         waiting = [
-            await self._lookup.read_one(topic, shard, offset)
-            for topic, offsets in zip(self._topics, passed, strict=True)
-            for shard, offset in offsets.items()
-            if offset is not None
+            record
+            for group, partitions in ((self._matcher, {0}), (self._deliverer, shards))
+            for record in await group.oldest_open(await group.passed(partitions))
         ]
-        appended = (datetime.fromtimestamp(record.timestamp_ms / 1000, UTC) for record in waiting if record)
-        return min(appended, default=datetime.now(UTC))
+        now = datetime.now(UTC)
+        return min((min(due_from(record), now) for record in waiting), default=now)
+
+
+def due_from(record: Record) -> datetime:
+    """When a record could be acted on first: once it was appended, or once its tier has held it."""
+    appended = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    tier = TIER_OF.get(record.topic)
+    return appended if tier is None else appended + tier.delay

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.distribution.attempts import Tried
 from services.distribution.deliverer import Deliverer
 from services.distribution.dispatch import Dispatch
+from services.distribution.held_back import HeldBack
+from services.distribution.in_turn import InTurn
 from services.distribution.journal import Journal
 from services.distribution.matching import ShardOf
 from services.distribution.outcome import Delivered, GateShut, Outcome, Timing
@@ -14,8 +16,10 @@ from services.distribution.queues import FairQueues
 from services.distribution.registry import Registry
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from services.distribution.standings import Standings
+from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.events import DeliveryAttempted, DeliveryRetry, StoryReleased, parse_event
+from shared.domain.story import Lane
 from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
 from shared.platform.clock import FixedClock
 from shared.platform.publishing import Appended, Outgoing
@@ -32,8 +36,9 @@ class Log:
     appended: list[Outgoing] = field(default_factory=list)
     fail_on: Topic | None = None
     attempts: list[DeliveryAttempted] = field(default_factory=list)
-    newest_release: StoryReleased | None = None
-    waited_for: list[int] = field(default_factory=list)
+    lanes: dict[tuple[Lane, int], StoryReleased] = field(default_factory=dict)
+    passed_before: list[Record] = field(default_factory=list)
+    asked_back_to: list[datetime | None] = field(default_factory=list)
 
     async def publish(
         self,
@@ -52,13 +57,19 @@ class Log:
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:
         return [await self.publish(one.topic, one.key, one.value, partition=one.partition) for one in outgoing]
 
-    async def since_backlog(self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None]) -> None:
+    async def since_backlog(
+        self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None], not_after: datetime | None = None
+    ) -> None:
+        self.asked_back_to.append(not_after)
         for row in self.attempts:
             take(row)
 
-    async def newest(self, story_id: str, at_least: int = 0) -> StoryReleased | None:
-        self.waited_for.append(at_least)
-        return self.newest_release
+    async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
+        return self.lanes.get((lane, offset))
+
+    async def passed(self, take: Callable[[Record], None]) -> None:
+        for one in self.passed_before:
+            take(one)
 
     def on(self, *topics: Topic) -> list[Outgoing]:
         return [one for one in self.appended if one.topic in topics]
@@ -74,6 +85,11 @@ class Log:
             assert isinstance(event, DeliveryRetry)
             found.append((event, record(topic, one.value, offset, one.partition or 0)))
         return found
+
+    def health(self) -> list[Record]:
+        """What a successor reads of `endpoint.health`."""
+        written = self.on(Topic.ENDPOINT_HEALTH)
+        return [record(one.topic, one.value, offset, key=one.key) for offset, one in enumerate(written)]
 
 
 @dataclass
@@ -107,10 +123,23 @@ class Bench:
     registry: Registry = field(default_factory=lambda: Registry(lambda sealed: sealed))
     tried: Tried = field(default_factory=Tried)
     queues: FairQueues = field(default_factory=lambda: FairQueues(20, probation=1.0))
+    held: HeldBack = field(default_factory=HeldBack)
+    alive: bool = True
 
     def __post_init__(self) -> None:
-        self.shard_of = ShardOf(6)
+        self.shard_of = ShardOf(1)
         self.waiting = Waiting(self.clock)
+        self.tenure = Tenure(lambda: self.alive)
+        self.in_turn = InTurn(
+            self.held,
+            self.registry,
+            self.standings,
+            self.log,
+            self.log,
+            self.shard_of,
+            self.queues.add,
+            self.tenure,
+        )
         journal = Journal(self.log, self.clock, self.tried)
         self.deliverer = Deliverer(
             self.standings,
@@ -122,8 +151,21 @@ class Bench:
             self.waiting,
             lambda: None,
             self.tried,
+            self.in_turn,
+            self.tenure,
         )
-        self.dispatch = Dispatch(self.registry, self.standings, self.wire, journal, self.tried, self.clock)
+        self.dispatch = Dispatch(
+            self.registry, self.standings, self.wire, journal, self.tried, self.clock, self.in_turn, self.tenure
+        )
+
+    async def restarted(self) -> "Bench":
+        """Return a successor that has read what this one wrote, its endpoints and subscriptions known."""
+        again = Bench(log=self.log, registry=self.registry, standings=self.standings, clock=self.clock)
+        again.log.attempts = self.log.rows()
+        for one in self.log.health():
+            again.held.apply(one)
+        await again.deliverer.gained(frozenset({0}))
+        return again
 
     def know(self, *entities: Endpoint | Subscription) -> None:
         for one in entities:

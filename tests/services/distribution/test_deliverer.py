@@ -1,11 +1,13 @@
 """What becomes of a delivery, from the block that owes it to the row that ends it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from services.distribution.journal import TIER_OF
-from services.distribution.outcome import Delivered, GateShut, Refused, Unreachable
+from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Timing, Unreachable
+from services.distribution.sending import Answer, Gate, SendRequest
 from shared.domain.errors import Unprocessable
 from shared.domain.events import encode_event
 from shared.domain.story import Kind, Lane
@@ -14,6 +16,8 @@ from shared.platform.consuming import Completion
 from shared.platform.topics import Topic
 from tests.services.distribution.deliveries import NOON, block_record, endpoint, item, record, released, subscription
 from tests.services.distribution.ledger import Bench
+
+SHARDS = frozenset({0})
 
 
 @pytest.fixture
@@ -131,35 +135,6 @@ async def test_latest_sends_the_newest_and_records_the_rest(bench: Bench) -> Non
     await bench.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
     await bench.work()
     assert [row.data.state for row in bench.log.rows()] == ["superseded", "delivered"]
-
-
-async def test_every_keeps_a_later_release_behind_the_one_in_a_tier(bench: Bench) -> None:
-    """In order per story: release 2 waits until release 1 is answered."""
-    bench.know(subscription(ordering=Ordering.EVERY))
-    bench.wire.answers = [Refused(500)]
-    await bench.deliverer.handle(block_record(item(1), "ep_1"))
-    await bench.work()
-    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
-    await bench.work()
-    assert len(bench.wire.sent) == 1
-    for _, retry in bench.log.retries():
-        await bench.deliverer.handle(retry)
-    await bench.fall_due(30)
-    assert [row.release_no for row in bench.log.rows() if row.data.state == "delivered"] == [1, 2]
-
-
-async def test_every_remembers_after_a_restart_which_release_is_owed(bench: Bench) -> None:
-    """The delivery log tells the new owner that release 1 still waits in a tier."""
-    bench.wire.answers = [Refused(500)]
-    await bench.deliverer.handle(block_record(item(1), "ep_1"))
-    await bench.work()
-    again = Bench()
-    again.know(endpoint("ep_1"), subscription(ordering=Ordering.EVERY))
-    again.log.attempts = bench.log.rows()
-    await again.deliverer.gained(frozenset(range(6)))
-    await again.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
-    await again.work()
-    assert again.wire.sent == []
 
 
 async def test_a_flash_does_not_wait_for_an_older_release(bench: Bench) -> None:
@@ -338,20 +313,59 @@ async def test_a_day_of_waiting_for_an_endpoint_costs_few_records(bench: Bench) 
     assert bench.clock.now() - NOON >= timedelta(hours=24)
 
 
-async def test_what_ended_after_a_shard_was_lost_is_forgotten_when_it_comes_back(bench: Bench) -> None:
-    """Its row was written behind `lost`; what the other owner did since then is not in memory."""
-    bench.know(subscription(ordering=Ordering.EVERY))
-    bench.wire.answers = [Refused(500)]
-    await bench.deliverer.handle(block_record(item(1), "ep_1"))
-    in_flight = bench.queues.take()
-    assert in_flight is not None
-    await bench.deliverer.lost(frozenset(range(6)))
-    await bench.dispatch.deliver(in_flight)
-    bench.queues.finish(in_flight, 0.001, ok=False)
-    await bench.deliverer.gained(frozenset(range(6)))
-    await bench.deliverer.handle(block_record(item(2, Kind.UPDATE), "ep_1", offset=1))
+@pytest.mark.parametrize(("answer", "rows"), [(Refused(500), []), (Delivered(200), ["delivered"])])
+async def test_what_is_answered_after_its_shard_was_lost_is_left_to_the_new_owner(
+    bench: Bench, answer: Outcome, rows: list[str]
+) -> None:
+    """No retry beside the new owner's own, and no offset passes; a row that says "delivered" is true all the same."""
+    await bench.deliverer.gained(SHARDS)
+    passing = await bench.deliverer.handle(block_record(item(), "ep_1"))
+    lost = asyncio.ensure_future(bench.deliverer.lost(SHARDS))
+
+    async def losing(request: SendRequest, gate: Gate) -> Answer:
+        assert gate()
+        await lost
+        return Answer(answer, Timing(total=1.0))
+
+    bench.wire.send = losing  # type: ignore[method-assign, assignment]
     await bench.work()
-    assert [row.release_no for row in bench.log.rows() if row.data.state == "delivered"] == [2]
+    assert [row.data.state for row in bench.log.rows()] == rows
+    assert bench.log.retries() == []
+    assert passing is not None
+    assert not passing.done()
+
+
+async def test_a_sender_that_may_have_a_successor_writes_nothing_until_it_is_certain(bench: Bench) -> None:
+    """Paused while it connected: the gate is shut; once its group confirms it, it goes out, once."""
+    await bench.deliverer.gained(SHARDS)
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+
+    def paused() -> None:
+        bench.alive = False
+        asyncio.get_running_loop().call_later(0.01, setattr, bench, "alive", True)
+        bench.wire.before = lambda: None
+
+    bench.wire.before = paused
+    await bench.work()
+    assert [row.data.state for row in bench.log.rows()] == ["delivered"]
+    assert len(bench.wire.sent) == 1
+
+
+async def test_a_sender_that_has_a_successor_sends_nothing_more(bench: Bench) -> None:
+    """It wakes up with a connection ready, hears that its shard is gone, and leaves the delivery alone."""
+    await bench.deliverer.gained(SHARDS)
+    passing = await bench.deliverer.handle(block_record(item(), "ep_1"))
+
+    def paused() -> None:
+        bench.alive = False
+        bench.tenure.lost(SHARDS)
+
+    bench.wire.before = paused
+    await bench.work()
+    assert bench.wire.sent == []
+    assert bench.log.appended == []
+    assert passing is not None
+    assert not passing.done()
 
 
 @pytest.mark.parametrize("value", [b"\xff", b"[]", None, encode_event(released(item()))])

@@ -1,19 +1,18 @@
 """Who is owed a release, and what is written before anybody is sent anything."""
 
 import json
-from datetime import timedelta
 
 import pytest
 
-from services.distribution.matcher import Matcher
+from services.distribution.matcher import Matcher, NotOurs
 from services.distribution.matching import ShardOf
-from services.distribution.recipients import Recipients
+from services.distribution.recipients import Recipients, records_of
 from shared.domain.errors import Unprocessable
 from shared.domain.events import DeliveryDue, parse_event
-from shared.domain.facts import Facts
+from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
-from shared.platform.topics import Topic
-from tests.services.distribution.deliveries import NOON, endpoint, item, record, release_record, released, subscription
+from shared.platform.topics import Topic, spec
+from tests.services.distribution.deliveries import endpoint, item, record, release_record, released, subscription
 from tests.services.distribution.ledger import Bench, Log
 
 
@@ -33,7 +32,6 @@ def matcher(bench: Bench, recipients: Recipients | None = None) -> Matcher:
         bench.log,
         ShardOf(6),
         bench.clock,
-        timedelta(),
     )
 
 
@@ -41,6 +39,23 @@ def owed(log: Log) -> list[tuple[int, tuple[str, ...]]]:
     """(release_no, endpoints) of every block, in the order written."""
     blocks = [parse_event(one.value) for one in log.on(Topic.DUE, Topic.DUE_FLASH)]
     return [(block.data.item.release_no, block.data.endpoint_ids) for block in blocks if isinstance(block, DeliveryDue)]
+
+
+def recipients_read(log: Log) -> Recipients:
+    """What a restart reads of `story.recipients`."""
+    read = Recipients()
+    for one in log.on(Topic.RECIPIENTS):
+        read.apply(record(Topic.RECIPIENTS, one.value, key=one.key))
+    return read
+
+
+async def passing(bench: Bench, one: Matcher, of: Item, offset: int) -> None:
+    """Let a release go through that nobody wants, on the flash lane."""
+    bench.log.lanes[Lane.FLASH, offset] = released(of.model_copy(update={"seq": offset}))
+    bench.know(subscription(sections=["sport"]))
+    await one.handle(release_record(of, offset))
+    bench.know(subscription())
+    bench.log.appended.clear()
 
 
 async def test_recipients_are_confirmed_before_the_block(bench: Bench) -> None:
@@ -81,79 +96,131 @@ async def test_a_kill_makes_nobody_a_recipient(bench: Bench) -> None:
 
 
 async def test_an_overtaken_release_gives_new_matches_the_newest_instead(bench: Bench) -> None:
-    """Release 1 comes after flash release 2: who matches it only now gets 2, and is remembered."""
-    bench.know(subscription(sections=["world"]))
+    """Release 1 comes after flash release 2: who matches it only now gets 2; of 1 it is written down why not."""
     one = matcher(bench)
-    bench.standings.move(item(2, Kind.UPDATE, Lane.FLASH))
-    bench.log.newest_release = released(item(2, Kind.UPDATE, Lane.FLASH))
+    await passing(bench, one, item(2, Kind.UPDATE, Lane.FLASH), 17)
     await one.handle(release_record(item(1)))
-    assert owed(bench.log) == [(2, ("ep_1",))]
+    assert owed(bench.log) == [(2, ("ep_1",)), (1, ("ep_1",))]
+    newest, overtaken = [parse_event(each.value) for each in bench.log.on(Topic.DUE_FLASH, Topic.DUE)]
+    assert isinstance(newest, DeliveryDue)
+    assert newest.data.item.seq == 17
+    assert isinstance(overtaken, DeliveryDue)
+    assert overtaken.data.overtaken_by == 2
     assert one.recipients.of(item().story_id) == {"ep_1"}
 
 
-async def test_an_overtaken_release_of_a_killed_story_gives_nothing(bench: Bench) -> None:
-    """Nothing if killed or withheld by then."""
+async def test_who_has_the_newest_is_not_owed_it_again(bench: Bench) -> None:
+    """Only those whom the overtaken release brings: a copy for the others could be sent twice."""
     one = matcher(bench)
-    bench.standings.move(item(2, Kind.KILL, Lane.FLASH))
-    bench.log.newest_release = released(item(2, Kind.KILL, Lane.FLASH))
+    await one.handle(release_record(item(2, Kind.UPDATE, Lane.FLASH), offset=17))
+    bench.log.lanes[Lane.FLASH, 17] = released(item(2, Kind.UPDATE, Lane.FLASH))
     await one.handle(release_record(item(1)))
-    assert owed(bench.log) == []
+    assert owed(bench.log) == [(2, ("ep_1",)), (1, ("ep_1",))]
+
+
+async def test_an_overtaken_release_of_a_killed_story_gives_nothing(bench: Bench) -> None:
+    """Nothing if killed or withheld by then: only the row that says so is owed."""
+    one = matcher(bench)
+    await passing(bench, one, item(2, Kind.KILL, Lane.FLASH), 17)
+    await one.handle(release_record(item(1)))
+    assert owed(bench.log) == [(1, ("ep_1",))]
 
 
 async def test_a_crash_behind_the_recipients_does_not_lose_the_newest_release(bench: Bench) -> None:
     """The overtaken release comes again; who was just recorded is still owed the one that overtook it."""
-    recipients = Recipients()
-    recipients.add(item().story_id, {"ep_1"})
-    bench.standings.move(item(2, Kind.UPDATE, Lane.FLASH))
-    bench.log.newest_release = released(item(2, Kind.UPDATE, Lane.FLASH))
-    await matcher(bench, recipients).handle(release_record(item(1)))
-    assert (2, ("ep_1",)) in owed(bench.log)
+    first = matcher(bench)
+    await passing(bench, first, item(2, Kind.UPDATE, Lane.FLASH), 17)
+    bench.log.fail_on = Topic.DUE_FLASH
+    with pytest.raises(ConnectionError):
+        await first.handle(release_record(item(1)))
+    bench.log.fail_on = None
+    bench.log.passed_before = [release_record(item(2, Kind.UPDATE, Lane.FLASH), 17)]
+    again = matcher(bench, recipients_read(bench.log))
+    await again.gained(frozenset({0}))
+    await again.handle(release_record(item(1)))
+    assert owed(bench.log) == [(2, ("ep_1",)), (1, ("ep_1",))]
 
 
 async def test_a_state_ahead_of_the_lane_overtakes_nothing(bench: Bench) -> None:
     """Behind a backlog the state already says release 2; both lie in one lane and are owed in order."""
     one = matcher(bench)
     bench.standings.move(item(2, Kind.UPDATE))
-    bench.log.newest_release = released(item(2, Kind.UPDATE))
     await one.handle(release_record(item(1), offset=0))
     await one.handle(release_record(item(2, Kind.UPDATE), offset=1))
     assert owed(bench.log) == [(1, ("ep_1",)), (2, ("ep_1",))]
 
 
-async def test_a_newer_release_that_is_still_to_come_overtakes_nothing(bench: Bench) -> None:
-    """Both are released before the flash is read; the other lane brings the newer one in its turn."""
+async def test_after_a_restart_a_newer_release_that_is_still_to_come_overtakes_nothing(bench: Bench) -> None:
+    """The state knows the flash already; nothing of it has passed, so whoever wants every release misses none."""
     one = matcher(bench)
-    update = item(2, Kind.UPDATE).model_copy(update={"released_at": NOON + timedelta(seconds=1)})
-    bench.standings.move(update)
-    bench.log.newest_release = released(update)
-    await one.handle(release_record(item(1, lane=Lane.FLASH)))
-    await one.handle(release_record(update))
+    bench.standings.move(item(2, Kind.UPDATE, Lane.FLASH))
+    await one.gained(frozenset({0}))
+    await one.handle(release_record(item(1)))
+    await one.handle(release_record(item(2, Kind.UPDATE, Lane.FLASH)))
     assert owed(bench.log) == [(1, ("ep_1",)), (2, ("ep_1",))]
 
 
-async def test_after_a_handover_a_newer_release_may_have_passed_elsewhere(bench: Bench) -> None:
-    """Whoever had the lane before may have owed it to those who matched then: new matches get it from here."""
+async def test_after_a_handover_it_is_known_what_passed_elsewhere(bench: Bench) -> None:
+    """Whoever had the lanes before owed the flash to those who matched then: new matches get it from here."""
     one = matcher(bench)
-    bench.clock.advance(timedelta(seconds=5))
+    flash = item(2, Kind.UPDATE, Lane.FLASH)
+    bench.log.passed_before = [release_record(flash, 17), record(Topic.RELEASED_FLASH, b"poison", 18)]
+    bench.log.lanes[Lane.FLASH, 17] = released(flash)
     await one.gained(frozenset({0}))
-    flash = item(2, Kind.UPDATE, Lane.FLASH).model_copy(update={"released_at": NOON + timedelta(seconds=1)})
-    bench.standings.move(flash)
-    bench.log.newest_release = released(flash)
     await one.handle(release_record(item(1)))
-    assert owed(bench.log) == [(2, ("ep_1",))]
+    assert owed(bench.log) == [(2, ("ep_1",)), (1, ("ep_1",))]
 
 
-async def test_a_release_that_passed_here_is_waited_for_where_the_newest_are_kept(bench: Bench) -> None:
-    """The table of newest releases may be a moment behind the flash lane; the block says the flash's place."""
-    bench.know(subscription(sections=["world"]))
+async def test_the_first_write_waits_for_what_the_last_owner_wrote(bench: Bench) -> None:
+    """Else it would write a union without those whom the last owner recorded, over his record."""
+    recipients = Recipients()
+    one = matcher(bench, recipients)
+
+    async def read_to_the_end() -> None:
+        recipients.add(item().story_id, {"ep_2"})
+
+    one.caught_up = read_to_the_end
+    await one.gained(frozenset({0}))
+    await one.handle(release_record(item()))
+    assert {each for _, ids in owed(bench.log) for each in ids} == {"ep_1", "ep_2"}
+
+
+async def test_a_release_is_matched_with_what_was_registered_before_it(bench: Bench) -> None:
+    """The 201 came before the filing; the table may be a moment behind it."""
     one = matcher(bench)
-    sport = Facts(sections=("sport",))
-    await one.handle(release_record(item(2, Kind.UPDATE, Lane.FLASH), offset=17, facts=sport))
-    bench.log.newest_release = released(item(2, Kind.UPDATE, Lane.FLASH))
-    await one.handle(release_record(item(1)))
-    assert bench.log.waited_for == [2]
-    [block] = bench.log.on(Topic.DUE_FLASH)
-    assert json.loads(block.value or b"")["data"]["item"]["seq"] == 17
+    asked: list[tuple[Lane, int]] = []
+
+    async def read_on(lane: Lane, offset: int) -> None:
+        asked.append((lane, offset))
+        bench.know(endpoint("ep_2"), subscription("s2", "ep_2"))
+
+    one.known_before = read_on
+    await one.handle(release_record(item(lane=Lane.FLASH), offset=7))
+    assert asked == [(Lane.FLASH, 7)]
+    assert {each for _, ids in owed(bench.log) for each in ids} == {"ep_1", "ep_2"}
+
+
+async def test_a_matcher_that_may_have_a_successor_writes_nothing(bench: Bench) -> None:
+    """It was paused for longer than its session, and wakes in the middle of a release."""
+    one = matcher(bench)
+    one.alive = lambda: False
+    with pytest.raises(NotOurs):
+        await one.handle(release_record(item()))
+    assert bench.log.appended == []
+
+
+async def test_the_recipients_of_a_story_are_recorded_by_shard(bench: Bench) -> None:
+    """100,000 endpoints fit: no record holds more than its shard's, and only shards somebody joins are written."""
+    one = matcher(bench)
+    everybody = frozenset(f"ep_{number:024}" for number in range(100_000))
+    written = list(records_of(item().story_id, everybody, everybody, 1, ShardOf(6)))
+    read = Recipients()
+    for each in written:
+        assert len(each.value or b"") < spec(Topic.RECIPIENTS).max_message_bytes
+        read.apply(record(Topic.RECIPIENTS, each.value, key=each.key))
+    assert read.of(item().story_id) == everybody
+    await one.handle(release_record(item()))
+    assert len(bench.log.on(Topic.RECIPIENTS)) == 1
 
 
 async def test_a_subscription_gets_nothing_from_before_it_began(bench: Bench) -> None:

@@ -8,15 +8,25 @@ from services.distribution.attempts import Tried, row_of
 from tests.services.distribution.deliveries import NOON, delivery
 
 
-def test_what_an_endpoint_has_is_kept_while_an_older_release_is_owed() -> None:
-    """A release hours in a tier must find what overtook it, whatever else was sent meanwhile."""
+def test_what_rode_flash_is_remembered_whatever_is_sent_of_the_rest() -> None:
+    """A routine release far behind must find what overtook it."""
     tried = Tried(remembered=3)
-    old = delivery(release_no=1)
-    tried.owe(old)
     tried.take(row_of(delivery(release_no=2), "sub_1", "delivered", "200", NOON, n=1), 0)
     for number in range(10):
-        tried.take(row_of(delivery(story_id=f"urn:{number}"), "sub_1", "delivered", "200", NOON, n=1), 0)
-    assert tried.has(old) == 2
+        row = row_of(delivery(story_id=f"urn:{number}"), "sub_1", "delivered", "200", NOON, n=1)
+        tried.take(row, 0, may_overtake=False)
+    assert tried.has(delivery(release_no=1)) == 2
+
+
+def test_what_was_read_back_is_not_forgotten_for_what_comes_after_it() -> None:
+    """A backlog may hold more deliveries than are remembered; each of its records is asked for once more."""
+    tried = Tried(remembered=3)
+    backlog = [delivery(story_id=f"urn:{number}") for number in range(10)]
+    for one in backlog:
+        tried.read_back(row_of(one, "sub_1", "delivered", "200", NOON, n=1), 0)
+    for number in range(3):
+        tried.take(row_of(delivery(story_id=f"urn:new:{number}"), "sub_1", "delivered", "200", NOON, n=1), 0)
+    assert all(tried.is_done(one.delivery_id, 0) for one in backlog)
 
 
 @given(st.lists(st.integers(0, 50), max_size=60))

@@ -1,0 +1,163 @@
+"""At an endpoint that wants every release: who waits for whom, and who goes on when an answer has come?
+
+Written down in `endpoint.health` before anything passes on the strength of it, so that a restart knows it all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.distribution.deliveries import Delivery, body_of
+from services.distribution.held_back import HeldBack, HeldStory, Place
+from services.distribution.matching import ShardOf
+from services.distribution.ports import Publishing, ReleasedLog
+from services.distribution.registry import Registry
+from services.distribution.standings import Standings
+from services.distribution.tenure import Tenure
+from shared.domain.delivery import delivery_id
+from shared.domain.events import EPOCH
+from shared.domain.item import Item
+from shared.domain.story import Lane
+from shared.domain.subscription import Ordering
+from shared.platform.topics import Topic
+
+
+@dataclass(slots=True)
+class InTurn:
+    """Called for one delivery of an (endpoint, story) at a time: the queues see to that."""
+
+    held: HeldBack
+    registry: Registry
+    standings: Standings
+    publisher: Publishing
+    released: ReleasedLog
+    shard_of: ShardOf
+    queue: Callable[[Delivery], None]
+    tenure: Tenure = field(default_factory=Tenure)
+    _fetched: set[str] = field(default_factory=set)
+    """Delivery ids of those that were fetched and have not ended."""
+
+    def has(self, delivery: Delivery) -> int:
+        """The newest release that the endpoint got while an older one is unanswered; 0 for none."""
+        held = self.held.of(delivery)
+        return held.has if held else 0
+
+    def waits_for(self, delivery: Delivery, has: int) -> int | None:
+        """The older unanswered release that this one has to wait for; `has`: the newest its endpoint is known to have.
+
+        Notices and flashes never wait, and nobody for what a newer release or a withhold has ended.
+        """
+        held = self.held.of(delivery)
+        if held is None or delivery.is_notice or delivery.item is None or delivery.item.lane is Lane.FLASH:
+            return None
+        if self.registry.ordering_of(delivery.endpoint_id) is not Ordering.EVERY:
+            return None
+        first = held.first(since=max(has, held.has, self.standings.of(delivery.story_id).ended))
+        return first.release_no if first and first.release_no < delivery.release_no else None
+
+    async def enlist(self, delivery: Delivery) -> None:
+        """Write down that the release is unanswered, if nobody has yet."""
+        if not self.held.lists(delivery.endpoint_id, delivery.story_id, delivery.release_no):
+            await self.hold(delivery)
+
+    async def hold(self, delivery: Delivery, *, waits: bool = False) -> None:
+        """Write down that the release is unanswered, and who has it now; saying so again changes nothing.
+
+        `waits`: nobody, its own record is about to pass. Otherwise a retry topic does already, or its own record.
+        """
+        item, held = delivery.item, self.held.of(delivery)
+        if item is None:
+            return
+        if held is None:
+            if self.registry.ordering_of(delivery.endpoint_id) is not Ordering.EVERY:
+                return
+            held = HeldStory(endpoint_id=delivery.endpoint_id, story_id=delivery.story_id)
+        place = Place(
+            release_no=item.release_no,
+            version=item.version,
+            kind=item.kind,
+            lane=item.lane,
+            offset=item.seq,
+            waits=waits,
+        )
+        self._fetched.discard(delivery.delivery_id)
+        if held.place(item.release_no) != place:
+            await self._write(held.holding(place))
+
+    async def ended(self, delivery: Delivery, *, delivered: bool) -> None:
+        """The release's last row is written: whoever waited for it goes on."""
+        held = self.held.of(delivery)
+        if held is None:
+            return
+        self._fetched.discard(delivery.delivery_id)
+        after = held.without(delivery.release_no, delivered=delivered)
+        if after != held:
+            await self._write(after)
+        await self._go_on(after)
+
+    async def notice(self, story_id: str) -> None:
+        """A kill or withhold has come: whatever waits of its story waits no more."""
+        for held in self.held.of_story(story_id):
+            await self._go_on(held)
+
+    async def resume(self, shard: int) -> None:
+        """Go on with what an owner before this one left between an answer and the next release."""
+        for held in self.held.of_shard(shard, self.shard_of):
+            await self._go_on(held)
+
+    def lost(self, shards: frozenset[int]) -> None:
+        self.held.lost(shards, self.shard_of)
+        self._fetched.clear()  # at worst one is fetched twice, and sent once
+
+    async def _write(self, held: HeldStory) -> None:
+        self.held.keep(held)
+        value = held.model_dump_json().encode() if held.releases else None
+        await self.publisher.publish(Topic.ENDPOINT_HEALTH, held.key, value)
+
+    async def _go_on(self, held: HeldStory) -> None:
+        for place in self._may_go(held):
+            known = delivery_id(held.story_id, place.release_no, held.endpoint_id)
+            if known not in self._fetched:
+                self._fetched.add(known)
+                self.queue(await self._fetch(held, place, known))
+
+    def _may_go(self, held: HeldStory) -> list[Place]:
+        """Those that wait for nobody any more: the oldest, and what can never be sent (the gate will say why)."""
+        standing = self.standings.of(held.story_id)
+        waiting = [each for each in held.releases if each.waits]
+        if standing.killed or self.registry.ordering_of(held.endpoint_id) is not Ordering.EVERY:
+            return waiting
+        since = max(held.has, standing.ended)
+        first = held.first(since)
+        return [each for each in waiting if each.release_no < since or each is first]
+
+    async def _fetch(self, held: HeldStory, place: Place, known: str) -> Delivery:
+        """Make the delivery anew from the release itself; its end is in `endpoint.health`, it has no record."""
+        event = None if place.offset is None else await self.released.read(place.lane, place.offset)
+        shard = self.shard_of(held.endpoint_id)
+        term = self.tenure.term(shard)
+        item = event.data.item if event else _notion_of(held.story_id, place)
+        return Delivery(
+            known,
+            held.endpoint_id,
+            shard,
+            body_of(item),
+            lambda: None,
+            item=item,
+            cause=event.event_id if event else None,
+            stage_times=event.stage_times if event else {},
+            term=term,
+            lapsed=event is None,
+        )
+
+
+def _notion_of(story_id: str, place: Place) -> Item:
+    """Return what is still known of a release that the log has lost: enough for its last row."""
+    return Item(
+        lane=place.lane,
+        kind=place.kind,
+        story_id=story_id,
+        version=place.version,
+        release_no=place.release_no,
+        released_at=EPOCH,
+        story={},
+    )
