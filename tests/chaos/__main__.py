@@ -18,11 +18,15 @@ from tests.chaos.plan import stories
 from tests.chaos.schedule import Planned
 
 REPORTS = Path(".local") / "chaos"
+EXERCISED = frozenset(OUTCOMES) - {"parked"}
+"""Nothing that is accepted may be parked: only poison is."""
+
 EXAMPLES = """
 examples:
   python -m tests.chaos                               five minutes, ten stories a second, a seed of chance
   python -m tests.chaos --minutes 5 --seed 17         the faults and filings of seed 17
   python -m tests.chaos --minutes 5 --seed 17 --plan  show them, and run nothing
+  python -m tests.chaos --judge .local/chaos/run-001.history      judge a run that is over once more
   python -m tests.chaos --minutes 2 --no-faults       load alone: then there may be no duplicate at all
 """
 
@@ -44,6 +48,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, default=None, help="where the wire keeps its state (default: a new folder)"
     )
+    parser.add_argument("--judge", type=Path, default=None, metavar="FILE", help="judge a kept history again")
     return parser.parse_args(words)
 
 
@@ -56,6 +61,8 @@ def say(line: str) -> None:
 def main() -> int:
     """Run as asked; 0 when nothing is unexplained."""
     asked = arguments()
+    if asked.judge is not None:
+        return _again(asked.judge)
     seed = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000)
     faults = [] if asked.no_faults else schedule.planned(seed, asked.minutes)
     if asked.plan:
@@ -86,11 +93,19 @@ async def _run(asked: argparse.Namespace, seed: int, faults: list[Planned], data
             patience_s=asked.patience,
         )
     history.planned_kinds = frozenset(str(one.kind) for one in faults)
-    judgement = judge(history, frozenset(OUTCOMES) - {"parked"})
+    judgement = judge(history, EXERCISED)
     title = f"chaos: seed {seed}, {asked.minutes:g} minutes, {asked.rate:g} stories a second"
     text = report.table(history, judgement, title)
     say(text)
-    say(f"\nreport: {report.keep(REPORTS, text, judgement)}")
+    say(f"\nreport: {report.keep(REPORTS, text, history, judgement)}")
+    return 0 if judgement.good else 1
+
+
+def _again(path: Path) -> int:
+    """Judge a kept history once more."""
+    history = report.reread(path)
+    judgement = judge(history, EXERCISED)
+    say(report.table(history, judgement, f"chaos: {path}"))
     return 0 if judgement.good else 1
 
 

@@ -26,8 +26,8 @@ OUTCOMES = (
     "undeliverable",
 )
 UNEXPLAINED = "unexplained"
-TIME_ENOUGH_S = 10.0
-"""A healthy endpoint has a release by then when nothing was broken: a newer one is no excuse for its absence."""
+WELL_AFTER_S = 3.0
+"""What was filed so much later may not come to a healthy endpoint so much sooner."""
 
 _ENDS_AS = {"kill": "killed", "withhold": "withheld"}
 _BACK_LATER = frozenset({None, "retrying", "pending", "sending"})
@@ -44,12 +44,19 @@ def account_for(history: History) -> tuple[dict[str, Counter[str]], list[Violati
                 counts[listener.name][outcome] += 1
                 if why:
                     kind = "unasked" if outcome == "delivered" else "lost"
-                    violations.append(
-                        Violation(
-                            kind, account.story.story_id, listener.name, f"{account.story.case} step {step}: {why}"
-                        )
-                    )
+                    detail = f"{account.story.case} step {step}: {why}"
+                    violations.append(Violation(kind, account.story.story_id, listener.name, detail))
     return counts, violations
+
+
+def is_settled(history: History, account: Account) -> bool:
+    """Whether nothing of a story can still come, but to an endpoint that is dead."""
+    return not any(
+        outcome in {UNEXPLAINED, "undeliverable"}
+        for listener in history.listeners
+        if not listener.manner.dead
+        for _, outcome, _ in Reckoning(history, account, listener).lines()
+    )
 
 
 def told(account: Account, step: int) -> Told:
@@ -99,14 +106,13 @@ class Reckoning:
             wanted = self._wanted(number, entry)
             owed = owed or (wanted and released is True)
             perhaps = perhaps or wanted
-            if self.listener.is_endpoint:
-                mine, maybe = owed, perhaps
-            else:
-                mine = maybe = wanted
+            # what its own flash overtook may come after all: the endpoint is a recipient of the story by then
+            mine, maybe = (owed, perhaps or self._wants_some()) if self.listener.is_endpoint else (wanted, wanted)
             if number in seen:
+                owed = owed or perhaps  # it has been sent something: whatever follows it is owed too
                 yield number, "delivered", "" if maybe else "its filter does not want it, and never did"
             elif not mine:
-                yield number, "killed" if maybe else "filtered", ""
+                yield number, "killed" if perhaps else "filtered", ""
             else:
                 yield number, *self._explained(number, entry, seen)
 
@@ -114,12 +120,17 @@ class Reckoning:
         """Whether the filter alone asks for it; a notice makes nobody a recipient, but every kill is on the stream."""
         if entry.step.is_notice:
             on_stream = not self.listener.is_endpoint
-            return on_stream and (entry.step.key == ("kill", "") or self._wants_story())
+            return on_stream and (entry.step.key == ("kill", "") or self._wants_some())
         return wants(self.listener.wanted, told(self.account, number))
 
-    def _wants_story(self) -> bool:
-        steps = self.account.entries
-        return any(was_released(one) and self._wanted(n, one) for n, one in enumerate(steps) if not one.step.is_notice)
+    def _wants_some(self) -> bool:
+        """Whether its filter alone asks for any release of the story."""
+        texts = [n for n, one in enumerate(self.account.entries) if was_released(one) is not False]
+        return any(
+            wants(self.listener.wanted, told(self.account, n))
+            for n in texts
+            if not self.account.entries[n].step.is_notice
+        )
 
     @staticmethod
     def _unreleased(entry: Entry) -> tuple[str, str]:
@@ -137,16 +148,18 @@ class Reckoning:
             there = n in seen or self._undeliverable(n, one)
             if there and not self._had_time(entry, one) and self._may_replace(number, entry, one):
                 return _ENDS_AS.get((one.step.key or ("",))[0], "superseded"), ""
-        if not seen and (name := self._ended_before_it_came(number, entry)):
+        if name := self._ended_before_it_came(number, entry, seen):
             return name, ""
         row = self._row(number)
         return UNEXPLAINED, f"owed and not there; took steps {sorted(seen)}, the product says {row or 'nothing'}"
 
-    def _ended_before_it_came(self, number: int, entry: Entry) -> str:
+    def _ended_before_it_came(self, number: int, entry: Entry, seen: set[int]) -> str:
         """The notice that overtook the story before this listener was sent a word of it: it needs none then."""
         for n, one in enumerate(self.account.entries):
-            if n >= number and one.step.is_notice and was_released(one) and not self._had_time(entry, one):
-                return _ENDS_AS[(one.step.key or ("",))[0]]
+            is_reason = n > number or (n == number and self.listener.is_endpoint)
+            had_some = any(step < n for step in seen)
+            if is_reason and one.step.is_notice and was_released(one) and not had_some:
+                return "" if self._had_time(entry, one) else _ENDS_AS[(one.step.key or ("",))[0]]
         return ""
 
     def _may_replace(self, number: int, entry: Entry, newer: Entry) -> bool:
@@ -157,10 +170,13 @@ class Reckoning:
         return overtaken and self._row(number) in {None, "superseded"}
 
     def _had_time(self, entry: Entry, newer: Entry) -> bool:
-        """Whether it would have come long before the newer one was asked for, had it not been lost."""
+        """Whether it would have come before the newer one was asked for, had it not been lost.
+
+        So it is where nothing was broken and what was filed well after it was there by then.
+        """
         begin, end = max(entry.answered_at, entry.until), newer.asked_at
         calm = self.listener.manner.healthy and not overlaps(self.history.windows, begin, end)
-        return calm and end - begin > TIME_ENOUGH_S
+        return calm and self.history.first_filed_after(self.listener, begin + WELL_AFTER_S) < end
 
     def _undeliverable(self, number: int, entry: Entry) -> bool:
         """Whether the endpoint itself kept it from coming; accepted only where it really refused or was away."""

@@ -9,8 +9,11 @@ from tests.chaos.wording import TOPICS
 _WELL = Manner()
 
 
-def endpoints(seed: int | str, until_s: float) -> list[Listener]:
-    """The endpoints of a run whose last story is told after `until_s`; those that go away return well before it."""
+def endpoints(seed: int | str, until_s: float, most: int = 2) -> list[Listener]:
+    """The endpoints of a run whose last story is told after `until_s`; those that go away return well before it.
+
+    Those that refuse do it at most `most` times for each delivery: one refusal costs 10 s, a second one a minute more.
+    """
     rng = Random(f"{seed} cast")
     away = _absences(rng, until_s), _absences(rng, until_s)
     return [
@@ -21,8 +24,8 @@ def endpoints(seed: int | str, until_s: float) -> list[Listener]:
         _endpoint("not-some", "latest", {"keywords": list(TOPICS[:4]), "not": {"sources": list(SOURCES[:5])}}),
         _endpoint("slow-latest", "latest", {"sources": list(SOURCES[:6])}, Manner(slow_s=0.8)),
         _endpoint("slow-every", "every", {"keywords": list(TOPICS[2:5])}, Manner(slow_s=0.8)),
-        _endpoint("refusing-latest", "latest", {"keywords": list(TOPICS[5:8])}, Manner(refuses=0.15)),
-        _endpoint("refusing-every", "every", {"sources": list(SOURCES[8:12])}, Manner(refuses=0.15)),
+        _endpoint("refusing-latest", "latest", {"keywords": list(TOPICS[5:8])}, Manner(refuses=0.15, most=most)),
+        _endpoint("refusing-every", "every", {"sources": list(SOURCES[8:12])}, Manner(refuses=0.15, most=most)),
         _endpoint("away-latest", "latest", {"sources": list(SOURCES[10:15])}, Manner(away=away[0])),
         _endpoint("away-every", "every", {"keywords": [TOPICS[8]]}, Manner(away=away[1])),
         _endpoint("dead-latest", "latest", {"sources": [SOURCES[16]]}, Manner(dead=True)),

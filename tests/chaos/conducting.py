@@ -13,8 +13,8 @@ import httpx2
 
 from deploy.local.accounts import bearer
 from tests.chaos import cast, gathering
-from tests.chaos.accounting import account_for
-from tests.chaos.books import Ledger
+from tests.chaos.accounting import is_settled
+from tests.chaos.books import Account, Ledger
 from tests.chaos.driver import Doors, Driver
 from tests.chaos.endpoints import EndpointServer
 from tests.chaos.fault_book import FaultBook
@@ -28,6 +28,7 @@ from tests.journeys.people import a_secret
 from tests.waiting import wait_until
 
 TOLD_EVERY_S = 5.0
+LOOKED_EVERY_S = 2.0
 PAGES_READ = 3000
 """Story pages read after the run, at most: all of them in a run of five minutes."""
 ACTIVE_WITHIN_S = 60.0
@@ -194,15 +195,25 @@ async def _settle(run: Run, gateway: httpx2.AsyncClient) -> None:
     due = [entry.until for _, entry in run.ledger.entries() if (entry.step.embargo_s or FAR_S) < FAR_S]
     await asyncio.sleep(max([0.0, *due]) - time.time())
     await gathering.gather_receipts(gateway, run.ledger, RECEIPTS_WITHIN_S)
+    waiting = list(run.ledger.accounts.values())
+
+    async def nothing_is_owed() -> bool:
+        waiting[:] = await _unsettled(run, waiting)
+        return not waiting
+
     with suppress(AssertionError):
-        await wait_until(lambda: not _is_owed(run), run.patience_s, every=2.0)
+        await wait_until(nothing_is_owed, run.patience_s, every=LOOKED_EVERY_S)
 
 
-def _is_owed(run: Run) -> bool:
-    """Whether something may still come: lost as it looks, or kept back by an endpoint that is no longer away."""
-    counts, lost = account_for(History(run.ledger, run.listeners, windows(run.book)))
-    alive = [one for one in run.listeners if not one.manner.dead]
-    return bool(lost) or any(counts[one.name]["undeliverable"] for one in alive)
+async def _unsettled(run: Run, accounts: list[Account]) -> list[Account]:
+    """Those of which something may still come; the receivers get their turn in between."""
+    history, left = History(run.ledger, run.listeners, windows(run.book)), list[Account]()
+    for number, account in enumerate(accounts):
+        if not is_settled(history, account):
+            left.append(account)
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+    return left
 
 
 async def _history(

@@ -92,9 +92,10 @@ class EndpointServer:
         return True
 
     def _verdict(self, webhook_id: str) -> tuple[int, str]:
-        """Whether this try is refused: decided by the id alone, once or twice for those that are."""
-        drawn = int(_hash(webhook_id), 16)
-        if drawn % 1000 >= self.listener.manner.refuses * 1000 or self._refused[webhook_id] >= 1 + drawn // 1000 % 2:
+        """Whether this try is refused: decided by the id alone, so that a repeat is treated as the first was."""
+        drawn, manner = int(_hash(webhook_id), 16), self.listener.manner
+        times = 1 + drawn // 1000 % manner.most if drawn % 1000 < manner.refuses * 1000 else 0
+        if self._refused[webhook_id] >= times:
             return 200, ""
         self._refused[webhook_id] += 1
         return REFUSALS[drawn // 7 % len(REFUSALS)]

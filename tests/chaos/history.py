@@ -1,9 +1,11 @@
 """What does the judge look at? The driver's books, everything that was seen, the faults, and the product's own word."""
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 from tests.chaos.books import Account, Entry, Ledger
 from tests.chaos.recordings import Listener, Seen, Window
@@ -90,6 +92,29 @@ class History:
                 known[one.story_id][one.key].add(one.release_no)
         return {story_id: _numbered(self.ledger.accounts.get(story_id), keys) for story_id, keys in known.items()}
 
+    @cached_property
+    def _lags(self) -> dict[str, tuple[list[float], list[float]]]:
+        """Per listener: when each routine release it got was filed, and the first arrival of that or a later one."""
+        lags = {}
+        for listener in self.listeners:
+            pairs = sorted(self._filed_and_came(listener))
+            first = list(accumulate((came for _, came in reversed(pairs)), min))[::-1]
+            lags[listener.name] = [filed for filed, _ in pairs], first
+        return lags
+
+    def _filed_and_came(self, listener: Listener) -> Iterator[tuple[float, float]]:
+        for one in listener.came:
+            step = self.numbers.get(one.story_id, {}).get(one.release_no, -1)
+            entry = self.ledger.accounts[one.story_id].entries[step] if step >= 0 else None
+            if entry is not None and entry.lane == "routine" and not entry.until:
+                yield entry.answered_at, one.at
+
+    def first_filed_after(self, listener: Listener, moment: float) -> float:
+        """When the first routine release that was filed after a moment came to a listener; infinity for never."""
+        filed, first = self._lags[listener.name]
+        place = bisect_right(filed, moment)
+        return first[place] if place < len(first) else float("inf")
+
     def number_of(self, story_id: str, step: int) -> int | None:
         """The release number of a step, if anybody saw it."""
         return next((no for no, which in self.numbers.get(story_id, {}).items() if which == step), None)
@@ -107,6 +132,9 @@ def _numbered(account: Account | None, keys: Mapping[tuple[str, str], Iterable[i
     numbered: dict[int, int] = {}
     for key, numbers in keys.items():
         steps = account.story.named(key) if account else []
+        known = {account.entries[step].release_no: step for step in steps} if account else {}
+        if len(steps) > len(set(numbers)):  # some were seen by nobody: which ones, only their receipts can say
+            steps = [known[number] for number in sorted(numbers) if number in known] or steps
         for place, number in enumerate(sorted(numbers)):
             numbered[number] = steps[place] if place < len(steps) else -1
     return numbered

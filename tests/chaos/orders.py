@@ -37,14 +37,19 @@ def judge_orders(history: History) -> Orders:
 
 
 def _in_order(listener: Listener, story_id: str, came: list[Seen]) -> Iterator[Violation]:
-    """First arrivals must climb; what comes again is judged as a repeat, but never behind a kill."""
-    newest, seen = 0, set[int]()
+    """First arrivals must climb, and so must what is tried again after a refusal; a second taking is a repeat."""
+    newest = newest_taken = 0
+    seen, taken = set[int](), set[int]()
     for one in came:
-        if one.release_no not in seen and one.release_no < newest:
-            detail = f"release {one.release_no} ({one.kind}) came after release {newest}"
+        is_late = one.release_no not in seen and one.release_no < newest
+        if is_late or (one.release_no not in taken and one.release_no < newest_taken):
+            detail = f"release {one.release_no} ({one.kind}) came after release {newest if is_late else newest_taken}"
             yield Violation("order", story_id, listener.name, detail)
         newest = max(newest, one.release_no)
         seen.add(one.release_no)
+        if one.taken:
+            newest_taken = max(newest_taken, one.release_no)
+            taken.add(one.release_no)
 
 
 def _repeats(history: History, listener: Listener, story_id: str, came: list[Seen], orders: Orders) -> None:

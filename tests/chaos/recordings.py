@@ -68,13 +68,14 @@ def digest_of(item: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How an endpoint behaves. `refuses`: the share of deliveries refused, each once or twice, with 500, 503 or 429.
+    """How an endpoint behaves. `refuses`: the share of deliveries refused, with 500, 503 or 429, at most `most` times.
 
     `away`: when nobody listens there, in seconds after the start; `dead`: nobody ever does.
     """
 
     slow_s: float = 0.0
     refuses: float = 0.0
+    most: int = 2
     away: tuple[tuple[float, float], ...] = ()
     dead: bool = False
 

@@ -1,5 +1,6 @@
 """How does the outcome of a run look? One table for people, and the whole of it in a file."""
 
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +18,21 @@ def table(history: History, judgement: Judgement, title: str) -> str:
     return "\n".join([title, "", *_outcomes(history, judgement), "", *_figures(history, judgement), *_wrong(judgement)])
 
 
-def keep(folder: Path, text: str, judgement: Judgement) -> Path:
-    """Write the table and every violation into a file of its own; return its path."""
+def keep(folder: Path, text: str, history: History, judgement: Judgement) -> Path:
+    """Write the table and every violation into a file of its own, the history beside it; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     number = 1 + sum(1 for _ in folder.glob("run-*.txt"))
     path = folder / f"run-{number:03}.txt"
     every = "\n".join(str(one) for one in judgement.violations)
     path.write_text(f"{text}\n\nevery violation\n{every or 'none'}\n")
+    path.with_suffix(".history").write_bytes(pickle.dumps(history))
     return path
+
+
+def reread(path: Path) -> History:
+    """Return a history that `keep` wrote, to be judged again."""
+    history: History = pickle.loads(path.read_bytes())  # noqa: S301 - our own file
+    return history
 
 
 def _outcomes(history: History, judgement: Judgement) -> Iterator[str]:
