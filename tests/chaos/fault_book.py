@@ -47,7 +47,7 @@ class Fault:
 
 @dataclass(slots=True)
 class FaultBook:
-    """All faults of a run, and the processes that ended without being asked to."""
+    """All faults of a run, and the processes that ended without being asked to: by themselves, to start afresh."""
 
     faults: list[Fault] = field(default_factory=list)
     left_out: list[Planned] = field(default_factory=list)
@@ -67,6 +67,10 @@ class FaultBook:
     def complaints(self) -> list[Fault]:
         """Under these the wire did something it must not."""
         return [fault for fault in self.faults if fault.complaint]
+
+    def unexplained(self, after: float = 15.0) -> list[Life]:
+        """Processes that ended unasked while no fault was in force, nor had been shortly before."""
+        return [life for life in self.unasked if not self.in_force(life.ended or 0.0, after)]
 
     def count(self) -> Counter[Kind]:
         """How many of each kind count."""
@@ -154,6 +158,22 @@ async def _healthy(wire: ChaosWire, effect: Effect) -> tuple[float | None, str]:
         return max(await asyncio.gather(*(wire.healthy(name, within=RECOVERS_WITHIN_S) for name in names))), ""
     except NotHealthy as error:
         return None, str(error)
+
+
+def told(book: FaultBook) -> str:
+    """The book as people read it: a line per fault, then what did not count and what went wrong."""
+    lines = []
+    for fault in sorted(book.faults, key=lambda one: one.began):
+        healthy = "never" if fault.healthy_again is None else f"{fault.healthy_again - fault.ended:.1f} s"
+        recovery = "" if fault.recovery is None else f"recovered in {fault.recovery:.1f} s"
+        words = "; ".join(filter(None, (recovery, fault.planned.point, fault.note, fault.complaint)))
+        took = "" if fault.took else "NO EFFECT "
+        lines.append(
+            f"{fault.planned.at:8.1f} s  {fault.kind:<15} {fault.target:<13} healthy after {healthy:>8}  {took}{words}"
+        )
+    lines += [f"left out: {one.kind} {one.target} planned at {one.at:g} s" for one in book.left_out]
+    lines += [f"ended by itself: {life.name} with {life.code}" for life in book.unasked]
+    return "\n".join(lines)
 
 
 def _recovery(wire: ChaosWire, effect: Effect) -> float | None:

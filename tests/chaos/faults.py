@@ -128,12 +128,13 @@ async def disk_full(wire: ChaosWire, one: Planned) -> Effect:
     """The broker's disk has no byte left for a while; nothing but that small disk is ever filled."""
     if wire.disk is None:
         raise NoSmallDisk("the broker has no small disk of its own")
+    before = len(wire.lives)
     life = wire.life(KAFKA)
     with wire.disk.full():
         await asyncio.sleep(one.seconds)
-        ended = life.ended is not None
-    note = f"the broker ended with {life.code}" if ended else "the broker lived on"
-    return Effect(took=ended or wire.disk.was_full, note=note, asked=(life,) if ended else ())
+        in_vain = [one for one in wire.lives[before:] if one.name == KAFKA]
+    note = "the broker lived on" if life.ended is None else f"the broker ended with {life.code}"
+    return Effect(took=wire.disk.was_full, note=note, asked=(life, *in_vain))
 
 
 async def redis_flushed(wire: ChaosWire, one: Planned) -> Effect:

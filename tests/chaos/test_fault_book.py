@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.chaos.fault_book import Fault, FaultBook
+from tests.chaos.fault_book import Fault, FaultBook, told
+from tests.chaos.reins import Life
 from tests.chaos.schedule import Kind, Planned
 
 
@@ -39,3 +40,20 @@ def test_a_moment_lies_within_a_fault_from_its_beginning_until_all_is_healthy(mo
     """So that a duplicate can be laid to a fault, or to nobody."""
     assert FaultBook([a_fault(Kind.KILL, 100)]).in_force(moment) is within
     assert FaultBook([a_fault(Kind.KILL, 100)]).in_force(moment, after=1.0) is (moment >= 100.0)
+
+
+def test_a_process_that_ends_by_itself_far_from_any_fault_is_unexplained() -> None:
+    """Under an outage a service may start afresh; without a fault it may not."""
+    under, alone = (Life("enrich", 1, 0.0, ended=moment, code=70) for moment in (101.0, 500.0))
+    book = FaultBook([a_fault(Kind.BROKER_KILLED, 100)], unasked=[under, alone])
+    assert book.unexplained() == [alone]
+
+
+def test_the_book_tells_each_fault_in_a_line() -> None:
+    """With what was wrong about it."""
+    book = FaultBook([a_fault(Kind.KILL, 7, 1.5), a_fault(Kind.FAILPOINT, 9, took=False, complaint="it stuck")])
+    first, second = told(book).splitlines()
+    assert "kill -9" in first
+    assert "recovered in 1.5 s" in first
+    assert "NO EFFECT" in second
+    assert "it stuck" in second
