@@ -219,7 +219,8 @@ class Door:
 
     async def _decide(self, story_id: str, event_id: str, action: str, person: str) -> None:
         now = self.clock.now()
-        decision = {"action": action, "decision_id": event_id, "person": person, "reason": "canceled by its source"}
+        decision: dict[str, object] = {"action": action, "decision_id": event_id, "person": person, "by_source": True}
+        decision["reason"] = "canceled by its source"
         event = DeskDecided(
             event_id=event_id,
             story_id=story_id,

@@ -33,7 +33,7 @@ def base_of(state: StoryState) -> VersionState | None:
     released = state.versions.get(state.released or 0)
     if released is not None and released.text is not None:
         return released
-    kept = [version for version in state.versions.values() if version.text is not None]
+    kept = [version for version in state.versions.values() if version.text is not None and version.awaits is None]
     return max(kept, key=lambda version: version.version, default=None)
 
 

@@ -28,6 +28,10 @@ class Draft:
     def kept_at(self, ref: TextRef) -> Filing:
         return replace(self.filing, text=ref)
 
+    def continuing(self, version: VersionState | None) -> "Draft":
+        """Return the draft as that of the version which waited, if it is one."""
+        return replace(self, filing=replace(self.filing, continues=version)) if version else self
+
 
 def draft(event: StoryEnriched, now_us: int) -> Draft:
     """Return the draft of a whole text; `now_us` (epoch µs) becomes its stage time `decided`."""
@@ -45,6 +49,21 @@ def draft_correction(event: StoryEnriched, base: VersionState | None, text: Stor
             return _judged(event, filed, unchanged.model_copy(update=more))
         case reason:
             return _refused(event, unchanged, reason)
+
+
+def draft_waiting(event: StoryEnriched, awaits: int, now_us: int) -> Draft:
+    """Return the draft of a correction that must wait for the version it corrects: kept as it was filed."""
+    text = _text(event, now_us).model_copy(update={"filed": event.data})
+    filing = Filing(
+        event.event_id,
+        event.version or 0,
+        event.data,
+        Ruling(),
+        stage_times=text.stage_times,
+        filed_as=event.cause,
+        awaits=awaits,
+    )
+    return Draft(filing, text)
 
 
 def _judged(event: StoryEnriched, filed: Enriched, text: StoryText) -> Draft:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.moderation import kills
+from services.moderation import chains, kills
 from services.moderation.corrections import base_of
-from services.moderation.drafts import Draft, draft, draft_correction
+from services.moderation.drafts import Draft, draft, draft_correction, draft_waiting
 from services.moderation.ports import Ledger, Texts
-from services.moderation.releases import release_event
+from services.moderation.releases import LostText, release_event
 from services.moderation.state_book import StateBook
 from shared.domain.errors import Undecodable
 from shared.domain.events import DeskDecided, EmbargoDue, StoryEnriched, epoch_us
 from shared.domain.lifecycle import Deciding, Input, Lifting, Position, decide, keeps_text
-from shared.domain.state import StoryState, StoryText
+from shared.domain.state import StoryState, StoryText, VersionState
 from shared.domain.story import Ninjs, is_embargoed
 from shared.platform.clock import Clock, from_epoch_us
 from shared.platform.envelopes import decode
@@ -76,8 +76,12 @@ class Desk:
         at = Position(record.topic.value, record.partition, record.offset)
         await self._finish_kill(event.story_id, at)
         await self.settle(event.story_id)
-        if self.book.of(event.story_id).entry(event.event_id):
-            return
+        if not self.book.of(event.story_id).entry(event.event_id):
+            await self._take_event(event, now, at)
+        if isinstance(event, StoryEnriched):  # also when it comes again: a crash may have come between
+            await self._take_up(event, now, at)
+
+    async def _take_event(self, event: Taken, now: datetime, at: Position) -> None:
         match event:
             case StoryEnriched():
                 await self._take_filing(event, now, at)
@@ -91,9 +95,19 @@ class Desk:
         if self.book.is_owed(story_id):
             await self._put_out(self.book.of(story_id))
 
-    async def _take_filing(self, event: StoryEnriched, now: datetime, at: Position) -> None:
+    async def _take_up(self, event: StoryEnriched, now: datetime, at: Position) -> None:
+        """Take the corrections that waited for this filing, one after the other."""
+        while (version := chains.ready(self.book.of(event.story_id), event.version or 0)) and version.text:
+            text = await self.texts.fetch(version.text)
+            if text is None:
+                raise LostText(f"{event.story_id}: the text of version {version.version} is gone, which waited")
+            await self._take_filing(chains.taken_up(event, version, text), now, at, continues=version)
+
+    async def _take_filing(
+        self, event: StoryEnriched, now: datetime, at: Position, continues: VersionState | None = None
+    ) -> None:
         state = self.book.of(event.story_id)
-        drafted = await self._draft(event, state)
+        drafted = (await self._draft(event, state, continues)).continuing(continues)
         for failure in drafted.failures:
             logger().error("rule.broken", rule=failure.rule, error=failure.error, story_id=event.story_id)
         after = decide(state, drafted.filing, now, at)
@@ -117,8 +131,10 @@ class Desk:
         await self._keep(after)
         return after
 
-    async def _draft(self, event: StoryEnriched, state: StoryState) -> Draft:
+    async def _draft(self, event: StoryEnriched, state: StoryState, continues: VersionState | None) -> Draft:
         now_us = epoch_us(self.clock.now())
+        if continues is None and (awaits := chains.awaited(state, event)):
+            return draft_waiting(event, awaits, now_us)
         if event.data.correction is None or state.killed:
             return draft(event, now_us)
         base = base_of(state)

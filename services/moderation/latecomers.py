@@ -18,7 +18,7 @@ from services.moderation.state_book import StateBook
 from services.moderation.story_queue import StoryQueue
 from shared.domain.errors import Undecodable, UnknownEventType
 from shared.domain.events import parse_event
-from shared.domain.state import KillRecord, StoryState, TextRef
+from shared.domain.state import KillRecord, StoryState, TextRef, encode_state
 from shared.platform.handling import Completion
 from shared.platform.logs import logger
 from shared.platform.records import Record
@@ -123,8 +123,7 @@ class Latecomers:
             logger().warning("owner.outdid", story_id=story_id, **at)
 
     async def _state_again(self, state: StoryState, record: Record) -> bool:
-        ours = state.model_dump_json().encode()
-        if not self._book.knows(state.story_id) or record.value == ours:
+        if not self._book.knows(state.story_id) or record.value == encode_state(state):
             return False
         await self._ledger.keep_state(state)
         return True
@@ -170,11 +169,11 @@ class Latecomers:
 def _moved(state: StoryState, number: int, there: TextRef) -> StoryState:
     """Return the state with a version's text at its new place, in the newest entry as well."""
     version = state.versions[number]
-    *earlier, entry = state.applied
-    if entry.release and entry.release.text == version.text:
-        entry = entry.model_copy(update={"release": entry.release.model_copy(update={"text": there})})
+    applied = list(state.applied)
+    if applied and (note := applied[-1].release) and note.text == version.text:
+        applied[-1] = applied[-1].model_copy(update={"release": note.model_copy(update={"text": there})})
     versions = {**state.versions, number: version.model_copy(update={"text": there})}
-    return state.model_copy(update={"versions": versions, "applied": (*earlier, entry)})
+    return state.model_copy(update={"versions": versions, "applied": tuple(applied)})
 
 
 def _kill_in(record: Record) -> KillRecord | None:

@@ -10,6 +10,7 @@ from services.moderation.adapters.lifts import KafkaLifts
 from services.moderation.adapters.texts import KafkaTexts
 from services.moderation.embargo_clock import EmbargoClock
 from services.moderation.handlers import Desk
+from services.moderation.housekeeping import Housekeeping
 from services.moderation.intake import handler
 from services.moderation.latecomers import Latecomers
 from services.moderation.own_writes import OwnWrites
@@ -46,6 +47,7 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
     opened.push_async_callback(queue.abandon)
     archive, ledger, texts = KafkaArchive(kafka, own), KafkaLedger(publisher, membership, own), KafkaTexts(lookup)
     desk, latecomers = Desk(book, ledger, texts, clock), Latecomers(book, archive, ledger, texts, queue, own)
+    housekeeping = Housekeeping(book, ledger, queue, clock, membership.alive)
     embargoes = EmbargoClock(book, KafkaLifts(publisher, clock, health, membership), clock)
     inbox = partial(
         consume,
@@ -63,6 +65,7 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
     return {
         "inbox": lambda stop: inbox(stop=stop),
         "latecomers": latecomers.run,
+        "housekeeping": housekeeping.run,
         "embargo clock": embargoes.run,
         "broker time": embargoes.keep_time,
         "ops": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),

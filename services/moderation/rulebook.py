@@ -4,11 +4,15 @@ A change of what a rule finds is a new `version` of it: holds keep the version t
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal
 
 LEGAL: Final = "legal"
 SOURCES: Final = "sources"
 """Queues of the desk."""
+
+SOON: Final = timedelta(minutes=5)
+"""A flash is worth nothing an hour later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,11 @@ class Filing:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A human must decide: in which queue, and why, in words for the desk."""
+    """A human must decide: in which queue, why (in words for the desk), and how soon; late is told, never released."""
 
     queue: str
     reason: str
+    within: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,12 @@ FIRST: Final[tuple[Rule, ...]] = (
     Rule("minors-underage", 1, AnyPhrase(_UNDERAGE), Hold(LEGAL, "it is about an underage person"), legal=True),
     Rule("sub-judice", 1, AnyPhrase(_SUB_JUDICE), Hold(LEGAL, "it may touch a case before a court"), legal=True),
     Rule("withdrawn", 1, Filing("withdrawn_by_source"), Hold(SOURCES, "its source withdrew it"), legal=True),
-    Rule("flash-low-trust", 1, Filing("flash_from_low_trust"), Hold(SOURCES, "it is a flash from a low-trust source")),
+    Rule(
+        "flash-low-trust",
+        1,
+        Filing("flash_from_low_trust"),
+        Hold(SOURCES, "it is a flash from a low-trust source", SOON),
+    ),
     Rule("unnamed-source", 1, AnyPhrase(_UNNAMED), Label("unnamed-source")),
     Rule("contact-data", 1, Filing("has_contacts"), Label("contact-data")),
 )

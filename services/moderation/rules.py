@@ -90,7 +90,7 @@ class Rules:
             return Judgement(Ruling("allow", evidence=tuple(label_evidence)), tuple(sorted(labels)), tuple(failures))
         first, _ = holds[0]
         evidence = tuple(one for _, found in holds for one in found) + tuple(label_evidence)
-        ruling = Ruling("hold", reason=first.reason, queue=first.queue, evidence=evidence)
+        ruling = Ruling("hold", reason=first.reason, queue=first.queue, evidence=evidence, within=first.within)
         return Judgement(ruling, tuple(sorted(labels)), tuple(failures))
 
 

@@ -80,6 +80,14 @@ class StateBook:
                 if story_id in self._states:
                     yield self._states[story_id]
 
+    def all(self) -> list[StoryState]:
+        """Return the states of every partition that is owned."""
+        return list(self._states.values())
+
+    def partition_of(self, story_id: str) -> int | None:
+        """Return the partition in which a known story lies."""
+        return next((number for number, stories in self._owned.items() if story_id in stories), None)
+
     def forget(self, partitions: Iterable[int]) -> None:
         """Drop everything known of these partitions; somebody else owns them now."""
         for partition in partitions:

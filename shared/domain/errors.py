@@ -3,13 +3,13 @@
 WireError
 ├── Refusal                 a rule says no; the caller is told why, nothing is retried
 │   ├── UnknownStory        nothing is known under that id
-│   ├── IllegalMove         the story's state does not allow it (withhold before release, …)
 │   └── NotAllowed          this person may not do it (the second pair of eyes is the first)
 ├── Unprocessable           a record that can never succeed: parked with its bytes and this reason
 │   ├── Undecodable         not JSON, or not the shape its type promises
 │   └── UnknownEventType    well-formed, but of a type this service does not act on
 └── Misconfigured           the surroundings are wrong; the process says what to do and does not start
 
+A move that a story's state does not allow is no error: it is entered as refused, and its receipt says why.
 Anything else that is raised ends the loop that met it: the batch replays after a restart.
 """
 
@@ -24,10 +24,6 @@ class Refusal(WireError):
 
 class UnknownStory(Refusal):
     """Nothing is known under that story id (or it is not yours to see)."""
-
-
-class IllegalMove(Refusal):
-    """The story's present state does not allow this decision."""
 
 
 class NotAllowed(Refusal):

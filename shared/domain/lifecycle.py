@@ -31,6 +31,9 @@ KILL_WAITS: Final = timedelta(hours=24)
 
 APPLIED_KEPT: Final = timedelta(days=35)
 
+CHAIN_WITHIN: Final = timedelta(minutes=5)
+"""How long a correction waits for what it corrects before somebody should look: far longer than any lane takes."""
+
 INPUTS_KEPT: Final = 2_000
 VERSIONS_KEPT: Final = 1_000
 """Of a story that is updated all day; more inputs than can come again, and a record that always fits its topic."""
@@ -38,12 +41,16 @@ VERSIONS_KEPT: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What the rules said of a filing: allow (labels at most), or hold in a queue with the reason and evidence."""
+    """What the rules said of a filing: allow (labels at most), or hold in a queue with the reason and evidence.
+
+    `within`: how soon somebody should decide on what is held.
+    """
 
     outcome: Literal["allow", "hold", "block"] = "allow"
     reason: str | None = None
     queue: str | None = None
     evidence: tuple[Evidence, ...] = ()
+    within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,8 @@ class Filing:
     """A filing as the desk sees it. `content_hash` of a correction is that of the merge.
 
     `stage_times` are those of its own way so far: a repeat goes out with them, not with the first filing's.
-    `filed_as` is the event_id its 202 named (that of enrichment's event is derived from it).
+    `filed_as` is the event_id its 202 named (that of enrichment's event is derived from it). `awaits`: the version it
+    corrects, which has not come. `continues`: the version as which it waited for that, now that it has.
     """
 
     event_id: str
@@ -62,6 +70,8 @@ class Filing:
     refused: str | None = None
     stage_times: Mapping[str, int] = field(default_factory=dict)
     filed_as: str | None = None
+    awaits: int | None = None
+    continues: VersionState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,7 @@ def keeps_text(state: StoryState, given: Filing) -> bool:
     version = state.versions.get(entry.version or 0)
     return (
         version is not None
-        and version.event_id == given.event_id
+        and version.event_id == _filing_id(given)
         and version.stage in {Stage.HELD, Stage.EMBARGOED, Stage.RELEASED}
     )
 
@@ -134,15 +144,17 @@ class _Desk:
 
     def with_version(self, version: VersionState) -> "_Desk":
         versions = {**self.state.versions, version.version: version}
-        newest = max(self.state.newest, version.version)
+        newest = self.state.newest if version.awaits else max(self.state.newest, version.version)
         return replace(self, state=self.state.model_copy(update={"versions": versions, "newest": newest}))
 
     def with_state(self, **update: object) -> "_Desk":
         return replace(self, state=self.state.model_copy(update=update))
 
     def staged(self, version: VersionState, stage: Stage, reason: str | None = None, **more: object) -> "_Desk":
-        since = epoch_us(self.now)
-        return self.with_version(version.model_copy(update={"stage": stage, "reason": reason, "since": since, **more}))
+        update = {"stage": stage, "reason": reason, "since": epoch_us(self.now), **more}
+        if stage is not Stage.HELD:
+            update["deadline"] = None
+        return self.with_version(version.model_copy(update=update))
 
     def end(
         self,
@@ -191,8 +203,12 @@ def _file(desk: _Desk, given: Filing) -> StoryState:
     state, filed = desk.state, given.filed
     if state.killed:
         return desk.end(Outcome.KILLED, reason="the story was killed; nothing can be filed under its id")
+    if given.continues and (given.refused or given.continues.version < state.newest):
+        return _end_waiting(desk, given.continues, given.refused)
     if given.refused:
         return desk.end(Outcome.REFUSED, reason=given.refused)
+    if given.awaits:
+        return _await(desk, given, given.awaits)
     if filed.if_match is not None and filed.if_match != state.newest:
         return desk.end(Outcome.REFUSED, reason=f"the story has moved on to version {state.newest}")
     current = state.versions.get(state.newest)
@@ -218,25 +234,61 @@ def _repeat(desk: _Desk, given: Filing, current: VersionState) -> StoryState:
 def _enter(desk: _Desk, given: Filing) -> StoryState:
     """Give the filing its version and stage."""
     state, filed = desk.state, given.filed
-    known = None if filed.assigned else state.versions.get(given.version)
+    known = None if filed.assigned or given.continues else state.versions.get(given.version)
     if known and known.content_hash == filed.content_hash:
         return desk.end(Outcome.DUPLICATE, known.version, "this version was filed before")
-    if not filed.assigned and known is None and given.version < state.newest:
+    if known is None and given.version < state.newest and (not filed.assigned or _was_overtaken(state, given)):
         late = _version_of(given, given.version, None, desk.now)
         passed = f"version {state.newest} was filed before it"
         return desk.staged(late, Stage.SUPERSEDED, passed, text=None).end(Outcome.SUPERSEDED, late.version, passed)
-    number = given.version if not filed.assigned and known is None else max(given.version, state.newest + 1)
+    final = (not filed.assigned or given.continues) and known is None
+    number = given.version if final else _free(state, max(given.version, state.newest + 1))
     embargo = _embargo_of(state, filed.embargo_until, desk.now)
     version = _version_of(given, number, embargo, desk.now)
     reason, queue = _why_hold(state, given, known)
     if given.ruling.outcome == "block":
         return desk.staged(version, Stage.REJECTED, reason, text=None).end(Outcome.REJECTED, number, reason)
     if reason:
-        held = desk.staged(version, Stage.HELD, reason, queue=queue)
+        within = given.ruling.within
+        held = desk.staged(version, Stage.HELD, reason, queue=queue, deadline=within and desk.now + within)
         return _lengthened(held, version).end(Outcome.HELD, number, reason)
     if is_embargoed(embargo, desk.now):
         return _lengthened(desk.staged(version, Stage.EMBARGOED), version).end(Outcome.EMBARGOED, number)
     return _release(desk, version, filed.kind)
+
+
+def _was_overtaken(state: StoryState, given: Filing) -> bool:
+    """Tell whether an assigned version was filed before the newest one, which came first by the other lane."""
+    newest = state.versions.get(state.newest)
+    accepted = given.stage_times.get("accepted", 0)
+    return given.version not in state.versions and newest is not None and 0 < accepted < newest.accepted
+
+
+def _free(state: StoryState, number: int) -> int:
+    """Return the first version from `number` on that nothing has, not even a correction that waits."""
+    while number in state.versions:
+        number += 1
+    return number
+
+
+def _filing_id(given: Filing) -> str:
+    return given.continues.event_id if given.continues else given.event_id
+
+
+def _await(desk: _Desk, given: Filing, awaits: int) -> StoryState:
+    """Hold a correction until what it corrects has come; it changes nothing for anybody until then."""
+    number = _free(desk.state, given.version)
+    reason = f"it corrects version {awaits}, which has not come"
+    version = _version_of(given, number, given.filed.embargo_until, desk.now)
+    version = version.model_copy(update={"awaits": awaits, "deadline": desk.now + CHAIN_WITHIN})
+    return desk.staged(version, Stage.HELD, reason, queue="chain").end(Outcome.HELD, number, reason)
+
+
+def _end_waiting(desk: _Desk, version: VersionState, refused: str | None) -> StoryState:
+    """End a correction that waited and is of no use any more."""
+    reason = refused or f"version {desk.state.newest} was filed before it"
+    stage, outcome = (Stage.REJECTED, Outcome.REJECTED) if refused else (Stage.SUPERSEDED, Outcome.SUPERSEDED)
+    return desk.staged(version, stage, reason, text=None).end(outcome, version.version, reason, drop=(version.version,))
 
 
 def _version_of(given: Filing, number: int, embargo: datetime | None, now: datetime) -> VersionState:
@@ -246,7 +298,7 @@ def _version_of(given: Filing, number: int, embargo: datetime | None, now: datet
         stage=Stage.HELD,
         kind=filed.kind,
         content_hash=filed.content_hash,
-        event_id=given.event_id,
+        event_id=_filing_id(given),
         filed_as=given.filed_as,
         source=filed.source,
         urgency=filed.urgency,
@@ -257,6 +309,7 @@ def _version_of(given: Filing, number: int, embargo: datetime | None, now: datet
         facts=filed.facts,
         evidence=given.ruling.evidence,
         since=epoch_us(now),
+        accepted=given.stage_times.get("accepted", 0),
     )
 
 
@@ -276,7 +329,8 @@ def _why_hold(state: StoryState, given: Filing, known: VersionState | None) -> t
 
 def _not_passed(state: StoryState) -> list[VersionState]:
     """Return the versions newer than what is released; a rejected one among them ends nobody else's waiting."""
-    return [version for number, version in state.versions.items() if number > (state.released or 0)]
+    released = state.released or 0
+    return [version for number, version in state.versions.items() if number > released and version.awaits is None]
 
 
 def _embargo_of(state: StoryState, asked: datetime | None, now: datetime) -> datetime | None:
@@ -306,7 +360,7 @@ def _release(desk: _Desk, version: VersionState, kind: Kind) -> StoryState:
         reason = f"version {state.released} is already released"
         done = desk.staged(version, Stage.SUPERSEDED, reason, text=None)
         return done.end(Outcome.SUPERSEDED, version.version, reason, drop=(version.version,))
-    kind = Kind.PUBLISH if state.released is None and kind is not Kind.RELEASE else kind
+    kind = Kind.PUBLISH if state.released is None else kind
     if kind is Kind.PUBLISH and state.released is not None:
         kind = Kind.UPDATE
     before = state.released if state.released != version.version else None
@@ -413,6 +467,8 @@ def _decide_release(desk: _Desk, decision: Decision) -> StoryState:
     version = _waiting(desk, decision)
     if isinstance(version, str):
         return _refuse(desk, decision, version)
+    if version.awaits:
+        return _refuse(desk, decision, f"it corrects version {version.awaits}, which has not come")
     if version.stage is Stage.HELD and is_embargoed(version.embargo_until, desk.now):
         done = desk.staged(version, Stage.EMBARGOED)
         return done.end(Outcome.APPLIED, version.version, "embargoed", decision_id=decision.decision_id)
@@ -458,23 +514,28 @@ def _decide_withhold(desk: _Desk, decision: Decision) -> StoryState:
     state = desk.state
     if state.killed:
         return _refuse(desk, decision, "the story was killed")
-    if state.released is None:
-        return _withhold_embargoed(desk, decision)
     if state.withheld:
         return _refuse(desk, decision, "the story is already withheld")
+    if state.released is None:
+        return _withhold_unreleased(desk, decision)
     note = _notice(desk, Kind.WITHHOLD)
     done = desk.with_state(withheld=True, release_no=note.release_no)
     return done.end(Outcome.APPLIED, note.version, release=note, decision_id=decision.decision_id)
 
 
-def _withhold_embargoed(desk: _Desk, decision: Decision) -> StoryState:
-    """Hold what would be released by the clock; nobody has seen the story, so no notice goes out."""
+def _withhold_unreleased(desk: _Desk, decision: Decision) -> StoryState:
+    """Hold what would be released by the clock; nobody has seen the story, so no notice goes out.
+
+    A source's cancel may overtake its own filing by the flash lane: then what comes is held, as on any withheld story.
+    """
     waiting = [version for version in desk.state.versions.values() if version.stage is Stage.EMBARGOED]
-    if not waiting:
+    if not waiting and not decision.by_source:
         return _refuse(desk, decision, "nothing of this story is released; hold or reject it instead")
     for version in waiting:
         desk = desk.staged(version, Stage.HELD, decision.note or "withheld before its release", queue="withheld")
-    return desk.end(Outcome.APPLIED, desk.state.newest, decision_id=decision.decision_id)
+    if decision.by_source:
+        desk = desk.with_state(withheld=True)
+    return desk.end(Outcome.APPLIED, desk.state.newest or None, decision_id=decision.decision_id)
 
 
 def _decide_urgency(desk: _Desk, decision: Decision) -> StoryState:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.domain.events import Span
+from shared.domain.events import Enriched, Span
 from shared.domain.facts import Facts
 from shared.domain.story import Kind, Lane
 
@@ -64,7 +64,12 @@ class Evidence(_State):
 
 
 class VersionState(_State):
-    """One version. `since` is when it came to its stage, epoch µs; `assigned` whether we numbered it."""
+    """One version. `since` is when it came to its stage, epoch µs; `assigned` whether we numbered it.
+
+    `accepted` is when it was filed at the door, epoch µs. `deadline`: until when a held one should have been decided
+    on; at it nothing happens by itself, the queue tells. `awaits`: the version that this correction corrects and that
+    has not come; until then it is held, unmerged, and counts for nothing.
+    """
 
     version: int
     stage: Stage
@@ -83,6 +88,9 @@ class VersionState(_State):
     queue: str | None = None
     evidence: tuple[Evidence, ...] = ()
     since: int = 0
+    accepted: int = 0
+    deadline: AwareDatetime | None = None
+    awaits: int | None = None
 
 
 class ReleaseNote(_State):
@@ -170,8 +178,16 @@ class StoryState(_State):
         return bool(self.applied) and self.applied[-1].event_id == entry.event_id
 
 
+def encode_state(state: StoryState) -> bytes:
+    """Return the bytes of a state's record: what is as it is by default is left out, so a quiet story takes little."""
+    return state.model_dump_json(exclude_defaults=True).encode()
+
+
 class StoryText(_State):
-    """The record of `story.text`: one version's text while it may still be needed."""
+    """The record of `story.text`: one version's text while it may still be needed.
+
+    `filed` only for a correction whose base has not come: the filing as it was, to be merged then.
+    """
 
     story_id: str
     version: int
@@ -181,6 +197,7 @@ class StoryText(_State):
     corrects: dict[str, Any] | None = None
     lineage: tuple[dict[str, Any], ...] = ()
     stage_times: dict[str, int] = {}
+    filed: Enriched | None = None
 
 
 class Principal(_State):

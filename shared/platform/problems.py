@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.domain.errors import IllegalMove, NotAllowed, Refusal, UnknownStory
+from shared.domain.errors import NotAllowed, Refusal, UnknownStory
 from shared.platform.logs import logger
 from shared.platform.publishing import PublishError
 
@@ -187,7 +187,6 @@ _JUDGES: Final[Mapping[type[Exception], Judge]] = {
     Problem: lambda problem: problem,
     UnknownStory: _refused(Code.NOT_FOUND),
     NotAllowed: _refused(Code.FORBIDDEN),
-    IllegalMove: _refused(Code.CONFLICT),
     Refusal: _refused(Code.CONFLICT),
     PublishError: _not_kept,
     TimeoutError: _not_kept,

@@ -1,6 +1,8 @@
 """The desk's state machine, move by move; random interleavings are in test_lifecycle_properties."""
 
-from shared.domain.lifecycle import Input, decide
+from datetime import timedelta
+
+from shared.domain.lifecycle import Input, Ruling, decide
 from shared.domain.state import DecisionState, Outcome, Stage, StoryState, decision_of, receipt_of
 from shared.domain.story import Kind, Lane
 from shared.platform.topics import Topic, spec
@@ -306,3 +308,24 @@ def test_a_story_updated_all_day_can_still_be_killed() -> None:
     assert state.killed is not None
     assert state.killed.release_no == 2_201
     assert len(state.model_dump_json()) < spec(Topic.STATE).max_message_bytes
+
+
+def test_a_sources_cancel_that_overtakes_its_filing_holds_what_comes() -> None:
+    """The cancel rides flash, the filing may not; it must not be released before anybody decides on the kill."""
+    state = after(deciding("w1", "withhold", by_source=True), deciding("k1", "kill", by_source=True), filing("e1"))
+    assert (state.withheld, state.release_no, state.versions[1].queue) == (True, 0, "withheld")
+    state = after(deciding("x1", "cancel", decision_id="k1"), deciding("r1", "release"), state=state)
+    note = state.applied[-1].release
+    assert note is not None
+    assert (note.kind, note.release_no, state.withheld) == (Kind.PUBLISH, 1, False)
+
+
+def test_a_hold_has_a_deadline_and_passes_it_in_silence() -> None:
+    """Nothing is released by itself; the queue tells that it is late. What is decided on has no deadline any more."""
+    ruling = Ruling("hold", reason="minors", queue="legal", within=timedelta(hours=1))
+    state = after(filing("e1", ruling=ruling))
+    assert state.versions[1].deadline == NOON + timedelta(hours=1)
+    state = decide(state, filing("e1 again"), NOON + timedelta(hours=2))
+    assert (outcome(state), state.versions[1].stage) == (Outcome.DUPLICATE, Stage.HELD)
+    state = after(deciding("d1", "release"), state=state)
+    assert (state.versions[1].stage, state.versions[1].deadline) == (Stage.RELEASED, None)

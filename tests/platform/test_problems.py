@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException, Query
 
-from shared.domain.errors import IllegalMove, NotAllowed, Refusal, UnknownStory
+from shared.domain.errors import NotAllowed, Refusal, UnknownStory
 from shared.platform.logs import configure_logs
 from shared.platform.problems import Code, Problem, answer_problems, code_of, describe_problems, invalid_parameter
 from shared.platform.publishing import PublishTimeout
@@ -26,7 +26,6 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         "problem": invalid_parameter("urgency", "1 to 8"),
         "unknown": UnknownStory("no"),
         "not-allowed": NotAllowed("no"),
-        "illegal": IllegalMove("no"),
         "refused": Refusal("no"),
         "own": Own("no"),
         "unconfirmed": PublishTimeout("no"),
@@ -51,7 +50,6 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         ("problem", Code.INVALID),
         ("unknown", Code.NOT_FOUND),
         ("not-allowed", Code.FORBIDDEN),
-        ("illegal", Code.CONFLICT),
         ("refused", Code.CONFLICT),
         ("own", Code.NOT_YET),
         ("unconfirmed", Code.UNAVAILABLE),

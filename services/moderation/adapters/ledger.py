@@ -6,7 +6,7 @@ from typing import Final
 from services.moderation.own_writes import OwnWrites
 from services.moderation.ports import NoLongerOwner
 from shared.domain.events import StoryReleased
-from shared.domain.state import KillRecord, StoryState, StoryText, TextRef
+from shared.domain.state import KillRecord, StoryState, StoryText, TextRef, encode_state
 from shared.domain.story import Lane
 from shared.platform.consuming import Membership
 from shared.platform.envelopes import encode, headers_for
@@ -36,7 +36,7 @@ class KafkaLedger:
         await self._write([Outgoing(Topic.KILLED, key_of(record.story_id), _json(record), self._term())])
 
     async def keep_state(self, state: StoryState) -> None:
-        await self._write([Outgoing(Topic.STATE, key_of(state.story_id), _json(state), self._term())])
+        await self._write([Outgoing(Topic.STATE, key_of(state.story_id), encode_state(state), self._term())])
 
     async def put_out(self, event: StoryReleased) -> None:
         key, value, headers = key_of(event.story_id), encode(event), headers_for(event)
@@ -63,5 +63,5 @@ class KafkaLedger:
         return [(TERM, str(self._own.term).encode())]
 
 
-def _json(record: StoryText | KillRecord | StoryState) -> bytes:
+def _json(record: StoryText | KillRecord) -> bytes:
     return record.model_dump_json().encode()

@@ -135,7 +135,14 @@ class Inbox:
         self._next: dict[Topic, int] = {}
 
     def filing(
-        self, event_id: str, text: str = "one", *, version: int = 1, at: datetime = NOON, **more: object
+        self,
+        event_id: str,
+        text: str = "one",
+        *,
+        version: int = 1,
+        at: datetime = NOON,
+        accepted: int = 1_000_000,
+        **more: object,
     ) -> Record:
         event = StoryEnriched(
             event_id=event_id,
@@ -143,7 +150,7 @@ class Inbox:
             version=version,
             occurred_at=at,
             producer="enrich",
-            stage_times={"accepted": 1_000_000, "enriched": 2_000_000},
+            stage_times={"accepted": accepted, "enriched": 2_000_000},
             data=enriched(text, **more),
         )
         return self.record(Topic.INBOX, event, at)
