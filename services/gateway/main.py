@@ -31,6 +31,7 @@ from services.gateway.stories import Stories
 from services.gateway.stream.history import KafkaHistory
 from services.gateway.stream.hub import CHECK as STREAM_CHECK
 from services.gateway.stream.hub import Logs, StreamHub
+from services.gateway.stream.lanes import SideBySide
 from services.gateway.stream.options import StreamOptions
 from services.gateway.stream.poll import poll_endpoint
 from services.gateway.stream.positions import Position, id_of
@@ -58,7 +59,9 @@ from shared.platform.sealing import Sealer
 from shared.platform.topics import Topic, spec
 
 VIEWS_GROUP = "views"
-AT_MOST = 64
+AT_MOST = 16
+ROUTINE_AT_ONCE = 8
+"""Routine releases that the stream takes before it may hear of a flash."""
 AFTER_DRAIN_S = 5.0
 """Seconds a stopping gateway has beyond `drain_s` before it is ended."""
 
@@ -199,12 +202,13 @@ async def _hub(
     kafka = settings.kafka
     released = (Topic.RELEASED_FLASH, Topic.RELEASED)
     flashes = await opened.enter_async_context(Tail(kafka, released[:1]))
-    both = await opened.enter_async_context(Tail(kafka, released, health=health))
+    routine = await opened.enter_async_context(Tail(kafka, released[1:], health=health, at_most=ROUTINE_AT_ONCE))
+    urgent = await opened.enter_async_context(Tail(kafka, released[:1], health=health))
     states = await opened.enter_async_context(Tail(kafka, (Topic.STATE, Topic.KILLED), health=health))
     return StreamHub(
         epoch=life,
         authorize=access,
-        logs=Logs(flashes, both, SharedLog(states, desk.apply, desk.all_loaded)),
+        logs=Logs(flashes, SideBySide(urgent, routine), SharedLog(states, desk.apply, desk.all_loaded)),
         history=KafkaHistory(kafka),
         options=StreamOptions(drain_s=settings.drain_s),
         health=health,

@@ -1,7 +1,7 @@
 """How is a topic read by somebody who owns nothing of it: from a point on, to its end, or one record at a time?"""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
@@ -40,6 +40,7 @@ Since = Literal["beginning", "end"] | datetime | Mapping[TopicPartition, int]
 """Where reading starts: an end of the log, the first record not older than a time, or given next offsets."""
 
 Apply = Callable[[Record], None]
+Pause = Callable[[], Awaitable[None]]
 
 
 class Tail:
@@ -55,11 +56,14 @@ class Tail:
         partitions: set[int] | frozenset[int] | None = None,
         *,
         health: Health | None = None,
+        at_most: int = BATCH,
     ) -> None:
+        """`at_most`: records applied before the event loop gets a turn, once all is loaded."""
         self._kafka = kafka
         self._topics = topics
         self._partitions = partitions
         self._health = health
+        self._at_most = at_most
         self._check = "reading " + ", ".join(topics)
         self._consumer: Any = None
         self._positions: dict[TopicPartition, int] = {}
@@ -74,9 +78,10 @@ class Tail:
     ) -> None:
         await self.close()
 
-    async def load(self, apply: Apply, since: Since = "beginning") -> None:
+    async def load(self, apply: Apply, since: Since = "beginning", *, between: Pause | None = None) -> None:
         """Apply every record from `since` up to the ends measured at the start, in order per partition.
 
+        `between` is awaited after each batch (at most BATCH records): who only queues them has them worked off there.
         Waits for a broker that is away. May be repeated; each call starts anew. Raises Misconfigured for a topic that
         does not exist, and what `apply` raises.
         """
@@ -93,6 +98,8 @@ class Tail:
                 await asyncio.sleep(RETRY_S)
         while not self.caught_up():
             await self._step(apply)
+            if between is not None:
+                await between()
         self._loaded = True
         self._tell("")
 
@@ -182,7 +189,8 @@ class Tail:
     async def _step(self, apply: Apply) -> None:
         """Apply the next batch, or wait a little for one."""
         try:
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
+            at_most = self._at_most if self._loaded else BATCH
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=at_most)
         except OffsetOutOfRangeError:
             raise
         except KafkaError as error:

@@ -1,7 +1,7 @@
 """One life of the gateway over the log in memory: the real hub, stream clients, keeper of the views, and pages."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -116,10 +116,10 @@ class Gateway:
             stop = asyncio.Event()
             self._jobs = [asyncio.create_task(job(stop)) for job in (self._hub.run, self._keeper.run)]
 
-        self._turn(begin)
+        self._turn(begin, TURNS)
         assert not self._health.ready()[1], "the hub opens as soon as all is read"
         self._loop.run_until_complete(self._keeper.gained(frozenset({0})))
-        self._turn(lambda: None)
+        self._turn(lambda: None, TURNS)
         for listener in self._listeners:
             self.connect(listener)
 
@@ -182,7 +182,7 @@ class Gateway:
 
     def mend(self) -> None:
         """Let the keeper look after the views."""
-        self._turn(self._keeper._wake.set)
+        self._turn(self._keeper._wake.set, TURNS)
 
     def page(self, story_id: str) -> Page:
         """What a page shows of a story now: its newest release and its versions, or why it shows nothing."""
@@ -194,7 +194,9 @@ class Gateway:
         except (Gone, NotFound, NotReady) as refused:
             return refused
 
-    async def _read_log(self, take: Callable[[Record], None]) -> None:
+    async def _read_log(
+        self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Read what is there; records that come meanwhile reach the keeper between the two parts."""
         for topic in RELEASED:
             for record in tuple(self._log.of(topic)):
@@ -202,6 +204,8 @@ class Gateway:
         for topic in RELEASED:
             if (new := self._lanes[topic].take()) is not None:
                 self._lanes[topic].handled(new, await self._keeper.handle(new))
+        if between is not None:
+            await between()
         for record in tuple(self._log.of(Topic.CURRENT)):
             take(record)
 
@@ -216,12 +220,12 @@ class Gateway:
         read = self._released.at_end and self._standings.at_end
         return read and all(lane.at_rest for lane in self._lanes.values())
 
-    def _turn(self, step: Callable[[], T]) -> T:
-        """Do something on the event loop, and whatever follows from it at once."""
+    def _turn(self, step: Callable[[], T], turns: int = 1) -> T:
+        """Do something on the event loop, and whatever follows from it at once, in so many turns."""
 
         async def turn() -> T:
             done = step()
-            for _ in range(TURNS):
+            for _ in range(turns):
                 await asyncio.sleep(0)
             for job in self._jobs:
                 if job.done():

@@ -21,8 +21,9 @@ def reckon(log: Log, driver: Driver, receivers: Receivers) -> None:
     for event_id, story_id in driver.inputs.items():
         if story_id not in states or states[story_id].entry(event_id) is None:
             raise Violation(f"an input is lost: {event_id} of {story_id}")
+    on_the_wire = _releases(log)
     for story_id in driver.stories:
-        releases = _releases(log, story_id)
+        releases = on_the_wire.get(story_id, {})
         expected = set(range(1, (states[story_id].release_no if story_id in states else 0) + 1))
         if set(releases) != expected:
             raise Violation(f"{story_id} has releases {sorted(expected)}; on the wire are {sorted(releases)}")
@@ -32,8 +33,9 @@ def reckon(log: Log, driver: Driver, receivers: Receivers) -> None:
 
 def reckon_shown(log: Log, listeners: Sequence[Listener], pages: Mapping[str, Page]) -> None:
     """Raise `Violation` unless streams and pages end with the newest release of each story."""
+    on_the_wire = _releases(log)
     for story_id, page in pages.items():
-        releases = _releases(log, story_id)
+        releases = on_the_wire.get(story_id, {})
         newest = releases[max(releases)].data if releases else None
         _reckon_page(story_id, newest, page)
         for listener in listeners:
@@ -59,13 +61,14 @@ def _reckon_page(story_id: str, newest: Released | None, page: Page) -> None:
         raise Violation(f"the page of {story_id}, whose newest release is {newest and newest.item}: {page}")
 
 
-def _releases(log: Log, story_id: str) -> dict[int, StoryReleased]:
-    found: dict[int, StoryReleased] = {}
+def _releases(log: Log) -> dict[str, dict[int, StoryReleased]]:
+    """The releases on the wire, by story and number."""
+    found: dict[str, dict[int, StoryReleased]] = {}
     for topic in (Topic.RELEASED, Topic.RELEASED_FLASH):
         for record in log.of(topic):
             event = parse_event(record.value)
-            if isinstance(event, StoryReleased) and event.story_id == story_id:
-                found[event.data.item.release_no] = event
+            if isinstance(event, StoryReleased):
+                found.setdefault(event.story_id, {})[event.data.item.release_no] = event
     return found
 
 
