@@ -52,10 +52,10 @@ chaos: ## Kill each service in turn while stories flow, and count what arrived
 	@$(BOOTSTRAP) dev
 	@WIRE_REQUIRE_BROKER=1 $(VENV)/pytest tests/chaos $(ARGS)
 
-simulate: ## Play crashes and answers by the thousand against a wire in memory (N=20000 SEED=…)
+simulate: ## Play crashes, answers and racing kills by the thousand on a wire in memory (N=20000 RACES=10000 SEED=…)
 	@$(BOOTSTRAP) dev --only-python
-	@SIMULATE_N=$(or $(N),20000) SIMULATE_SEED=$(or $(SEED),$(shell date +%s)) \
-		$(VENV)/pytest tests/simulation -k whatever_happens --timeout=0 $(ARGS)
+	@SIMULATE_N=$(or $(N),20000) RACES=$(or $(RACES),10000) SIMULATE_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(VENV)/pytest tests/simulation -k 'whatever_happens or racing or machine' --timeout=0 $(ARGS)
 
 bench: ## Measure the wire on this machine
 	@$(BOOTSTRAP) dev

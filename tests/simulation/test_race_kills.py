@@ -1,7 +1,7 @@
 """A kill and an update race through the two lanes: whoever is first, every subscriber, stream and page ends dead.
 
-Many stories to a world; `make simulate` plays ten thousand. `RACES=100000 SEED=7 make test ARGS=tests/simulation/test_race_kills.py`
-plays more of them, or others; a failure names the seed of its world, which plays the same again.
+Many stories to a world; `make simulate` plays ten thousand races. `RACES=100000 SIMULATE_SEED=7` before `make test
+ARGS=tests/simulation/test_race_kills.py` plays more, or others; a failure names the seed of its world.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.simulation.receivers import ALL, ENDPOINTS, Violation
 from tests.simulation.world import Move, Schedule, World
 
 RACES = int(os.environ.get("RACES", "4000"))
-SEED = int(os.environ.get("SEED", "1"))
+SEED = int(os.environ.get("SIMULATE_SEED", "1"))
 AT_ONCE = 50
 KILL = DECISIONS.index("kill") + len(DECISIONS)  # with broken glass: nobody need confirm it
 TEXTS = tuple(number for number, (what, _) in enumerate(FILINGS) if what in {"plain", "chain", "correct"})
@@ -80,7 +80,7 @@ def test_a_kill_and_an_update_racing_end_dead_everywhere(capsys: pytest.CaptureF
             world = play(seed)
             courses.update(judge(world, story_id) for story_id in world.driver.stories)
         except Violation as violation:
-            raise Violation(f"RACES={AT_ONCE} SEED={seed}: {violation}") from violation
+            raise Violation(f"RACES={AT_ONCE} SIMULATE_SEED={seed}: {violation}") from violation
     with capsys.disabled():
         for course, count in courses.most_common():
             sys.stdout.write(f"\nraces: {count:>6,}  {course}")
