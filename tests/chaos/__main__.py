@@ -82,7 +82,7 @@ def main() -> int:
 
 async def _run(asked: argparse.Namespace, seed: int, faults: list[Planned], data: Path) -> int:
     told = list(stories(seed, asked.rate, asked.minutes * 60))
-    async with chaos_wire(data) as chaos:
+    async with chaos_wire(data, own_disk=True) as chaos:
         say("the wire is up")
         history = await conduct(
             chaos.wire,

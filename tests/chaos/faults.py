@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from deploy.local import machine
 from deploy.local.child import ServerFailed
 from shared.platform.redis import connect
+from shared.platform.topics import Topic
 from tests.chaos import poison
-from tests.chaos.disk import NoSmallDisk
 from tests.chaos.instance import KAFKA, LOOK_EVERY_S, REDIS, ChaosWire, NotHealthy
+from tests.chaos.points import before
 from tests.chaos.reins import Life
 from tests.chaos.schedule import Kind, Planned
 
@@ -20,6 +21,7 @@ HIT_WITHIN_S = 20.0
 """Seconds an armed service has, once it is ready, to come to its point."""
 STARTS_WITHIN_S = 30.0
 AHEAD_S = 90
+REFUSALS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,18 @@ async def at_failpoint(wire: ChaosWire, one: Planned) -> Effect:
     """
     await _runs(wire, one.target)
     wire.arm(one.target, one.point, one.nth)
-    before = await _stopped(wire, one.target)
-    armed = await _next_life(wire, before)
+    unarmed = await _stopped(wire, one.target)
+    armed = await _next_life(wire, unarmed)
     await _comes_to_its_point(wire, armed)
     if (hit := wire.hit(one.target)) is not None:
         await _ended(armed, STOPS_WITHIN_S)
-        return Effect(note=hit, killed=armed, asked=(before, armed), hurt=(one.target,))
+        return Effect(note=hit, killed=armed, asked=(unarmed, armed), hurt=(one.target,))
     if armed.ended is not None:
-        return Effect(took=False, note=f"ended with {armed.code} before its point", asked=(before,), hurt=(one.target,))
+        return Effect(
+            took=False, note=f"ended with {armed.code} before its point", asked=(unarmed,), hurt=(one.target,)
+        )
     after = await _stopped(wire, one.target)
-    return Effect(took=False, note="never came to its point", asked=(before, after), hurt=(one.target,))
+    return Effect(took=False, note="never came to its point", asked=(unarmed, after), hurt=(one.target,))
 
 
 async def zombie(wire: ChaosWire, one: Planned) -> Effect:
@@ -102,8 +106,8 @@ async def clock_ahead(wire: ChaosWire, one: Planned) -> Effect:
     await _runs(wire, one.target)
     wire.tell(one.target, _ahead(AHEAD_S))
     try:
-        before = await _stopped(wire, one.target)
-        misled = await _next_life(wire, before)
+        true = await _stopped(wire, one.target)
+        misled = await _next_life(wire, true)
         noticed = await _says(wire, one.target, "clock", STARTS_WITHIN_S)
         await asyncio.sleep(one.seconds)
     finally:
@@ -111,7 +115,7 @@ async def clock_ahead(wire: ChaosWire, one: Planned) -> Effect:
     after = await _stopped(wire, one.target)
     complaint = "it was ready for a time" if misled.ready is not None else ""
     note = "" if noticed else "it did not say that its clock is off"
-    return Effect(took=noticed, note=note, complaint=complaint, asked=(before, after), hurt=(one.target,))
+    return Effect(took=noticed, note=note, complaint=complaint, asked=(true, after), hurt=(one.target,))
 
 
 async def broker_stopped(wire: ChaosWire, one: Planned) -> Effect:
@@ -125,14 +129,17 @@ async def broker_killed(wire: ChaosWire, one: Planned) -> Effect:
 
 
 async def disk_full(wire: ChaosWire, one: Planned) -> Effect:
-    """The broker's disk has no byte left for a while; nothing but that small disk is ever filled."""
+    """The broker's disk has no byte left for a while; nothing but that small disk is ever filled.
+
+    Where the broker has no small disk, ingest meets a broker that refuses every record instead.
+    """
     if wire.disk is None:
-        raise NoSmallDisk("the broker has no small disk of its own")
-    before = len(wire.lives)
+        return await _refused(wire, one.seconds)
+    known = len(wire.lives)
     life = wire.life(KAFKA)
     with wire.disk.full():
         await asyncio.sleep(one.seconds)
-        in_vain = [one for one in wire.lives[before:] if one.name == KAFKA]
+        in_vain = [one for one in wire.lives[known:] if one.name == KAFKA]
     note = "the broker lived on" if life.ended is None else f"the broker ended with {life.code}"
     return Effect(took=wire.disk.was_full, note=note, asked=(life, *in_vain))
 
@@ -184,7 +191,7 @@ FAULTS: Mapping[Kind, Inflict] = {
     Kind.REDIS_AWAY: redis_away,
     Kind.POISON: poisoned,
 }
-FAILED = (NotHealthy, ServerFailed, ProcessLookupError, NoSmallDisk, machine.Missing, TimeoutError)
+FAILED = (NotHealthy, ServerFailed, ProcessLookupError, machine.Missing, TimeoutError)
 """What a fault raises when it could not be inflicted."""
 
 
@@ -193,6 +200,16 @@ async def _away(wire: ChaosWire, name: str, how: signal.Signals, seconds: float)
         await asyncio.sleep(seconds)
         took = life.ended is not None and wire.life(name) is life
     return Effect(took=took, killed=life, asked=(life,))
+
+
+async def _refused(wire: ChaosWire, seconds: float) -> Effect:
+    wire.arm("ingest", before(Topic.RECEIVED), action="fail", times=REFUSALS)
+    armed = await _stopped(wire, "ingest")
+    await asyncio.sleep(seconds)
+    hit = wire.hit("ingest") is not None
+    refusing = await _stopped(wire, "ingest")
+    note = "no small disk can be mounted here: what ingest produces was refused instead"
+    return Effect(took=hit, note=note, asked=(armed, refusing), hurt=("ingest",))
 
 
 async def _runs(wire: ChaosWire, name: str) -> None:

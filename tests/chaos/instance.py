@@ -108,12 +108,16 @@ class ChaosWire:
         finally:
             self._reins[name].let_go()
 
-    def arm(self, name: str, point: str, nth: int = 1, action: str = "kill") -> None:
-        """Let the next process of that name do `action` at the `nth` passing of `point`; it is told at its start."""
+    def arm(self, name: str, point: str, nth: int = 1, action: str = "kill", times: int = 1) -> None:
+        """Let the next process of that name do `action` at the `nth` passing of `point`; it is told at its start.
+
+        `times`: and at so many passings in all, one after another.
+        """
         self.failpoints.mkdir(exist_ok=True)
         for old in self.failpoints.glob(f"{name}.*"):
             old.unlink(missing_ok=True)
-        (self.failpoints / name).write_text(f"{point} {nth} {action}\n")
+        lines = [f"{point} {number} {action}\n" for number in range(nth, nth + times)]
+        (self.failpoints / name).write_text("".join(lines))
 
     def hit(self, name: str) -> str | None:
         """The point that the armed process has come to, if it has."""

@@ -10,11 +10,9 @@ import httpx2
 import pytest
 
 from deploy.local.machine import Missing
-from shared.platform.topics import Topic
 from tests import brokers
 from tests.chaos.fault_book import FaultBook, inflict
 from tests.chaos.instance import ChaosWire, chaos_wire
-from tests.chaos.points import after
 from tests.chaos.poison import Poison
 from tests.chaos.schedule import ALL, KAFKA, REDIS, Kind, Planned
 from tests.journeys.people import Accepted, Desk, Subscriber
@@ -26,13 +24,12 @@ pytestmark = [pytest.mark.broker, pytest.mark.chaos]
 EVERY_S = 0.25
 PLAN = (
     Planned(0.0, Kind.KILL, "moderation"),
-    Planned(0.0, Kind.TERM, "distribution"),
-    Planned(0.0, Kind.SECOND, "gateway", 2.0),
+    Planned(0.0, Kind.TERM, "gateway"),
+    Planned(0.0, Kind.SECOND, "ingest", 2.0),
+    Planned(1.0, Kind.FAILPOINT, "distribution", point="post.sent"),
     Planned(1.0, Kind.POISON, ALL, point=Poison.NO_JSON),
-    Planned(2.0, Kind.FAILPOINT, "ingest", point=after(Topic.RECEIVED)),
     Planned(4.0, Kind.REDIS_FLUSHED, REDIS),
-    Planned(12.0, Kind.BROKER_KILLED, KAFKA, 5.0),
-    Planned(13.0, Kind.FAILPOINT, "distribution", point="post.sent"),
+    Planned(16.0, Kind.BROKER_KILLED, KAFKA, 5.0),
 )
 
 
