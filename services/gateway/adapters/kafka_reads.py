@@ -1,6 +1,6 @@
 """What is asked of the log beside following it? A text, the ends of the lanes, all releases, its life's name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -57,10 +57,10 @@ class ReleasedLog:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
 
-    async def __call__(self, take: Callable[[Record], None]) -> None:
+    async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> None:
         for topics in ((Topic.RELEASED, Topic.RELEASED_FLASH), (Topic.CURRENT,)):
             async with Tail(self._kafka, topics) as tail:
-                await tail.load(take)
+                await tail.load(take, between=between)
 
 
 async def epoch(kafka: KafkaSettings) -> str:

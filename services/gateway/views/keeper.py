@@ -97,7 +97,8 @@ class ViewsKeeper:
         documents: asyncio.Queue[Document | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             filling = group.create_task(self._fill(generation, documents))
-            await self.read_log(lambda record: _put(documents, record))
+            known: set[bytes] = set()
+            await self.read_log(lambda record: _put(documents, record, known), documents.join)
             documents.put_nowait(None)
         if not filling.result() or not await self.store.publish(generation):
             raise ViewsMissing("the views vanished while they were rebuilt")
@@ -115,6 +116,8 @@ class ViewsKeeper:
             found = [document for document in some if document is not None]
             if whole and found:
                 whole = await self._applied(generation, found)
+            for _ in some:
+                documents.task_done()
             if some[-1] is None:
                 return whole
 
@@ -139,10 +142,15 @@ class ViewsKeeper:
         VIEWS_GENERATION.set(int(serving.removeprefix("g")) if serving else 0)
 
 
-def _put(documents: "asyncio.Queue[Document | None]", record: Record) -> None:
-    if record.value is None:
+def _put(documents: "asyncio.Queue[Document | None]", record: Record, known: set[bytes]) -> None:
+    """Queue a release once: its event lies in its lane and, while it is the newest, in `story.current` as well."""
+    event_id = record.headers.get("ce_id")
+    if record.value is None or event_id in known:
         return
     try:
         documents.put_nowait(document_of(decode(record, kinds=StoryReleased), record))
     except Unprocessable as error:  # the consumer parks it; a rebuild only passes it
         logger().warning("views.unreadable", topic=record.topic, offset=record.offset, error=type(error).__name__)
+        return
+    if event_id is not None:
+        known.add(event_id)

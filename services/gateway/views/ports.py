@@ -60,5 +60,8 @@ class Views(Protocol):
         ...
 
 
-ReadLog = Callable[[Callable[[Record], None]], Awaitable[None]]
-"""Reads every record of the released topics, then of `story.current`, up to their present ends."""
+ReadLog = Callable[[Callable[[Record], None], Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Reads every record of the released topics, then of `story.current`, up to their present ends.
+
+Awaits its second argument after every few hundred records, so that what has been read is worked off.
+"""

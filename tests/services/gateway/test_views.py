@@ -1,7 +1,7 @@
 """Views: releases in any order make the same views, and emptied views come back whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -233,17 +233,17 @@ class MemoryStore:
 
 @dataclass(slots=True)
 class MemoryLog:
-    """`ReadLog` of a list; `during` is called after the first record of each reading."""
+    """`ReadLog` of a list, worked off after every two; `during` is called after the first record of each reading."""
 
     records: list[Record] = field(default_factory=list)
     during: Callable[[], None] | None = None
     readings: int = 0
 
-    async def __call__(self, take: Callable[[Record], None]) -> None:
+    async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> None:
         self.readings += 1
         for number, one in enumerate(self.records):
             take(one)
-            await asyncio.sleep(0)
+            await (between() if number % 2 else asyncio.sleep(0))
             if number == 0 and self.during is not None:
                 self.during()
 
@@ -291,6 +291,38 @@ async def test_missing_views_are_rebuilt_from_the_log_and_then_ready() -> None:
     async with keeping(store, log) as (_, health):
         await wait_until(lambda: health.ready()[0], 5)
         assert (store.shown, store.swept) == (["urn:x:1", "urn:x:2"], 1)
+
+
+async def test_a_release_that_lies_in_two_topics_is_applied_once() -> None:
+    """Its event has one id in its lane and in story.current; another event of the story is another release."""
+    lane = [
+        replace(release("urn:x:1"), headers={"ce_id": b"e1"}),
+        replace(release("urn:x:2"), headers={"ce_id": b"e2"}),
+    ]
+    newest = [replace(one, topic=Topic.CURRENT) for one in lane]
+    older = replace(release("urn:x:3"), topic=Topic.CURRENT, headers={"ce_id": b"e3"})
+    store = MemoryStore()
+    async with keeping(store, MemoryLog([*lane, *newest, older])) as (_, health):
+        await wait_until(lambda: health.ready()[0], 5)
+        assert store.shown == ["urn:x:1", "urn:x:2", "urn:x:3"]
+
+
+async def test_a_rebuild_holds_only_a_few_releases_in_memory() -> None:
+    """Reading goes on when what was read is in the views: a long log costs time, not memory."""
+    store = MemoryStore()
+    behind: list[int] = []
+
+    class Counted(MemoryLog):
+        async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> None:
+            for number, one in enumerate(self.records):
+                take(one)
+                if number % 10 == 9:
+                    await between()
+                    behind.append(number + 1 - sum(len(documents) for documents in store.generations.values()))
+
+    async with keeping(store, Counted([release(f"urn:x:{number}") for number in range(50)])) as (_, health):
+        await wait_until(lambda: health.ready()[0], 5)
+    assert behind == [0] * 5
 
 
 async def test_whole_views_are_left_alone() -> None:
