@@ -66,6 +66,8 @@ def _deliveries(history: History) -> Iterator[Violation]:
 
 
 def _views(history: History) -> Iterator[Violation]:
+    for story_id, wrong in history.view_errors:
+        yield Violation("view", story_id, "the views", wrong)
     for story_id, reading in history.readings.items():
         account = history.ledger.accounts[story_id]
         expected = _page_of(account)

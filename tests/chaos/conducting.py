@@ -249,6 +249,7 @@ async def _history(
         ],
         dead_letters=letters,
         view_answers=views.answers[200],
+        view_errors=views.wrong,
     )
 
 

@@ -71,6 +71,8 @@ class History:
     dead_letters: list[tuple[str, str]] = field(default_factory=list)
     """Every dead letter, as (service, key)."""
     view_answers: int = 0
+    view_errors: list[tuple[str, str]] = field(default_factory=list)
+    """Answers of views that nobody should have been given, by story."""
 
     @cached_property
     def by_story(self) -> dict[str, dict[str, list[Seen]]]:

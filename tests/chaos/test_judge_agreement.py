@@ -71,6 +71,12 @@ def test_a_page_shows_the_newest_release_or_what_became_of_it() -> None:
     assert made.kinds(readings={made.accounts[0].story.story_id: Reading(200, made.stream.came[0])}) == {"view"}
 
 
+def test_a_wrong_answer_of_a_view_is_found() -> None:
+    """Asked during the run: what was shown once and is not found later."""
+    made = Made([told("single")])
+    assert made.kinds(view_errors=[(made.accounts[0].story.story_id, "its page is not found")]) == {"view"}
+
+
 def test_a_dead_letter_of_an_accepted_story_is_found() -> None:
     """Poison of the tester's own is not."""
     made = Made([told("single")])

@@ -19,11 +19,15 @@ ASK_EVERY_S = 0.25
 READ_AT_ONCE = 8
 ANSWERED_WITHIN_S = 60.0
 FINAL = frozenset({200, 404, 410})
+PATIENT = FINAL | {503}
 
 
 @dataclass(slots=True)
 class ViewReader:
-    """Asks for as long as `watch` runs. `sightings` as in `History`; answers are counted by status."""
+    """Asks for as long as `watch` runs. `sightings` as in `History`; answers are counted by status.
+
+    An answer may be missing for a while, but never wrong: what is known to be public is not "not found" later.
+    """
 
     client: httpx2.AsyncClient
     ledger: Ledger
@@ -31,6 +35,9 @@ class ViewReader:
     sightings: dict[tuple[str, str, str], Sighting] = field(default_factory=dict)
     digests: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
     answers: Counter[int] = field(default_factory=Counter)
+    wrong: list[tuple[str, str]] = field(default_factory=list)
+    """Answers nobody should have been given, by story."""
+    _shown: set[str] = field(default_factory=set)
 
     async def watch(self) -> None:
         while True:
@@ -53,13 +60,18 @@ class ViewReader:
         answer = await self._get(f"/v1/stories/{segment(account.story.story_id)}")
         if answer is not None and answer.status_code == 200:
             self._note("a page", answer.json(), asked)
+        elif answer is not None and answer.status_code == 404 and account.story.story_id in self._shown:
+            self.wrong.append((account.story.story_id, "its page is not found after it was shown"))
 
     async def _list(self) -> None:
         asked = time.time()
         answer = await self._get("/v1/stories", limit=50)
         if answer is not None and answer.status_code == 200:
-            for item in answer.json()["items"]:
+            items = answer.json()["items"]
+            for item in items:
                 self._note("the list", item, asked)
+            if self._shown and not items:
+                self.wrong.append(("-", "the list is empty after stories were shown"))
 
     async def _feed(self) -> None:
         asked = time.time()
@@ -70,6 +82,7 @@ class ViewReader:
 
     def _note(self, where: str, item: dict[str, Any], asked: float) -> None:
         headline = (item["story"].get("headlines") or [{}])[0].get("value", "")
+        self._shown.add(item["story_id"])
         self.digests[item["story_id"], item["release_no"]].add(digest_of(item))
         self._sight(where, item["story_id"], mark_in(headline), asked)
 
@@ -85,6 +98,8 @@ class ViewReader:
         except httpx2.TransportError:
             return None
         self.answers[answer.status_code] += 1
+        if answer.status_code not in PATIENT:
+            self.wrong.append(("-", f"{path} answers {answer.status_code}"))
         return answer
 
     async def read_all(self, story_ids: list[str]) -> dict[str, Reading]:
