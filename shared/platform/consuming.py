@@ -57,7 +57,8 @@ __all__ = [
 WINDOW = Window()
 COMMIT_EVERY_S = 0.2
 DRAIN_WITHIN_S = 5.0
-COMMIT_WITHIN_S = 5.0
+LET_GO_WITHIN_S = 1.0
+COMMIT_WITHIN_S = 3.0
 PARKED_PER_MINUTE = 60
 
 log = structlog.stdlib.get_logger(__name__)
@@ -76,6 +77,7 @@ async def consume(
     window: Window = WINDOW,
     commit_every: float = COMMIT_EVERY_S,
     drain_within: float = DRAIN_WITHIN_S,
+    commit_within: float = COMMIT_WITHIN_S,
     health: Health | None = None,
     membership: Membership | None = None,
     parked_per_minute: int = PARKED_PER_MINUTE,
@@ -86,7 +88,8 @@ async def consume(
     Earlier sources go first: before each handful of a source (its `at_most`), everything that waits in the sources
     before it is taken. `member` is the static member id: stable over restarts, unique among running processes.
     `window` bounds records and bytes in flight per partition. `parked_per_minute` bounds how many may be parked.
-    `drain_within`: seconds that open completions are given when partitions go or the loop stops.
+    `drain_within`: seconds that what is in hand and open is given when partitions go or the loop stops; then the
+    handler is cancelled. `commit_within`: seconds for the commit after that.
 
     `Unprocessable` parks a record and goes on. Any other error, a failed park included, ends the loop with that error;
     the offset of the record does not pass. What is finished beyond the committed offset is told beside it, so that a
@@ -105,6 +108,7 @@ async def consume(
         ownership=ownership,
         commit_every=commit_every,
         drain_within=drain_within,
+        commit_within=commit_within,
         health=health,
         membership=membership or Membership(),
         parked_per_minute=parked_per_minute,
@@ -143,6 +147,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         ownership: Ownership | None,
         commit_every: float,
         drain_within: float,
+        commit_within: float,
         health: Health | None,
         membership: Membership,
         parked_per_minute: int,
@@ -159,6 +164,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._ownership = ownership
         self._commit_every = commit_every
         self._drain_within = drain_within
+        self._commit_within = commit_within
         self._health = health
         self._membership = membership
         self._budget = ParkingBudget(parked_per_minute)
@@ -168,6 +174,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._ending = False
         self._releasing = asyncio.Lock()
         self._in_hand = 0  # records being handled or parked by the loop itself
+        self._interrupted = False  # whether the loop was told to let go of that
+        self._main: asyncio.Task[Any] | None = None
         self._unparked: deque[tuple[Intake, Share, Record, Unprocessable]] = deque()
         self._finished = asyncio.Event()
         self._waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -176,6 +184,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     # The life of the loop
 
     async def run(self, sources: Sequence[Source], window: Window) -> None:
+        self._main = asyncio.current_task()
         helpers = [asyncio.create_task(self._watch_stop()), asyncio.create_task(self._commit_regularly())]
         self._ready(False, "joining the group")
         try:
@@ -237,12 +246,23 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         if self._failure is None:
             self._failure = error
         self._cancel_preparation()
+        self._interrupt()
         self._wake()
 
     async def _watch_stop(self) -> None:
         await self._stop.wait()
         self._cancel_preparation()
         self._wake()
+        await asyncio.sleep(self._drain_within)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Cancel the handler of the record in hand; the loop lives on, and the record stays unfinished."""
+        main = self._main
+        if main is None or main is asyncio.current_task() or self._interrupted or not self._in_hand:
+            return
+        self._interrupted = True
+        main.cancel()
 
     def _cancel_preparation(self) -> None:
         if self._term is not None and self._term.preparing is not None:
@@ -359,6 +379,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
                 term.preparing.cancel()
                 await asyncio.wait({term.preparing}, timeout=drain)
             await self._drained(drain)
+            await self._let_go()
             await self._commit_now()
             try:
                 if self._ownership is not None and term.told:
@@ -379,6 +400,15 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
                         await self._park_settled()
                     await self._finished.wait()
 
+    async def _let_go(self) -> None:
+        """The record in hand is somebody else's from here on."""
+        self._interrupt()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LET_GO_WITHIN_S):
+                while self._in_hand:
+                    self._finished.clear()
+                    await self._finished.wait()
+
     # Handling
 
     async def _handle(self, term: _Term, intake: Intake, handful: Sequence[tuple[Share, Record]]) -> None:
@@ -395,19 +425,35 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         intake.begin(share, record)
         self._in_hand += 1
         try:
-            if self._failpoints is not None:
-                await self._failpoints.passing(f"handle.{record.topic}.before", PublishFailed)
-            completion = await self._handle_record(record)
-        except Unprocessable as error:
-            await self._park(record, error)
-            completion = None
+            completion = await self._handled(record)
+        except asyncio.CancelledError:
+            if not self._was_interrupted():
+                raise
+            return
         finally:
             self._in_hand -= 1
             self._finished.set()
+        self._was_interrupted()  # by whom the handler has not heeded
         if completion is None:
             self._finish(intake, share, record)
         else:
             completion.add_done_callback(partial(self._settled, intake, share, record))
+
+    async def _handled(self, record: Record) -> Completion | None:
+        try:
+            if self._failpoints is not None:
+                await self._failpoints.passing(f"handle.{record.topic}.before", PublishFailed)
+            return await self._handle_record(record)
+        except Unprocessable as error:
+            await self._park(record, error)
+            return None
+
+    def _was_interrupted(self) -> bool:
+        """Whether a cancellation that has just been met was `_interrupt`'s and nobody else's; it is over then."""
+        if not self._interrupted or self._main is None:
+            return False
+        self._interrupted = False
+        return self._main.uncancel() == 0
 
     def _settled(self, intake: Intake, share: Share, record: Record, completion: Completion) -> None:
         """A handler's promise has been kept, or cannot be."""
@@ -430,6 +476,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         """Park the records whose completion failed for good."""
         while self._unparked:
             intake, share, record, error = self._unparked.popleft()
+            if not intake.owns(share, record.partition):
+                continue  # it is handed over again
             await self._park(record, error)
             self._finish(intake, share, record)
 
@@ -463,7 +511,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def _commit_now(self) -> None:
         """Commit before letting go, but never wait long: what is not committed is handled again."""
         try:
-            async with asyncio.timeout(COMMIT_WITHIN_S):
+            async with asyncio.timeout(self._commit_within):
                 await self._commit_all()
         except (TimeoutError, KafkaError) as error:
             log.warning("commit.given_up", group=self._group, error=type(error).__name__)

@@ -135,6 +135,7 @@ class Intake:
         self._window = window
         self._name = name(source.topic, kafka.topic_prefix)
         self._shares: dict[int, Share] = {}
+        self._assigned = True  # a consumer that is not waits for it, however short it was told to wait
         self._adopt_as = group.removeprefix(kafka.topic_prefix)
         self._poll: asyncio.Task[Any] | None = None
         self._committing = asyncio.Lock()
@@ -146,6 +147,7 @@ class Intake:
     def follow(self, partitions: frozenset[int]) -> None:
         """Take these partitions without a group's say; nothing is fetched before `open`."""
         self.consumer.unsubscribe()
+        self._assigned = bool(partitions)
         if partitions:
             self.consumer.assign([self._at(partition) for partition in partitions])
         self.hush(partitions)
@@ -181,21 +183,23 @@ class Intake:
         if self._commit is not None:
             self._commit.cancel()  # it would be sent again and again, and may reach the broker behind the next owner's
         if unassign:
+            self._assigned = False
             self.consumer.unsubscribe()
 
     # Taking records
 
     async def take(self) -> list[tuple[Share, Record]]:
         """The next handful that may be handled now, in order per partition; does not wait for records."""
-        while True:
+        while self._assigned:
             handful = self._ready()
             if handful or not await self._refill():
                 return handful
+        return []
 
     def expect(self) -> asyncio.Task[Any]:
-        """A task that ends when there may be something to take."""
+        """A task that ends when there may be something to take, if it ever may."""
         if self._poll is None:
-            self._poll = asyncio.create_task(self._getmany(POLL_MS))
+            self._poll = asyncio.create_task(self._getmany(POLL_MS) if self._assigned else _nothing())
         return self._poll
 
     def _ready(self) -> list[tuple[Share, Record]]:
@@ -243,13 +247,17 @@ class Intake:
         self._consumed.inc()
         if share.paused and share.has_room(self._window):
             share.paused = False
-            if self._shares.get(record.partition) is share:
+            if self.owns(share, record.partition):
                 self.consumer.resume(self._at(record.partition))
             return True
         return bool(share.held)
 
+    def owns(self, share: Share, partition: int) -> bool:
+        """Whether the partition has not gone since it was given out as `share`."""
+        return self._shares.get(partition) is share
+
     def _pause_if_full(self, share: Share, partition: int) -> None:
-        if not share.paused and share.is_full(self._window) and self._shares.get(partition) is share:
+        if not share.paused and share.is_full(self._window) and self.owns(share, partition):
             share.paused = True
             self.consumer.pause(self._at(partition))
 
@@ -329,6 +337,10 @@ def _note(share: Share) -> tuple[int, str]:
     """What is committed of a partition: its offset, and beside it what is finished beyond."""
     position = share.watermark.position
     return position, offset_notes.written(position, share.watermark.finished())
+
+
+async def _nothing() -> None:
+    await asyncio.Event().wait()
 
 
 def _forget(poll: asyncio.Task[Any]) -> None:

@@ -3,7 +3,8 @@
 `LogTwin.open_consumer` goes into `consume(..., open_consumer=)`. The quirks: rebalances are eager and learnt of by
 heartbeat; a group waits for its members until their rebalance timeout; a static member that comes again takes the
 place of the one before, which is told at its next heartbeat; nobody fences a commit without a group; `pause` does not
-take back what is fetched; while the log is away everything waits and is sent again.
+take back what is fetched; who is not assigned by hand waits for that whatever the timeout; while the log is away
+everything waits and is sent again.
 """
 
 import asyncio
@@ -216,6 +217,7 @@ class ConsumerTwin:
         self._session = settings.get("session_timeout_ms", 10_000) / 1000
         self._patience = settings.get("rebalance_timeout_ms", 10_000) / 1000
         self._assigned: frozenset[TopicPartition] = frozenset()
+        self._unassigned = True  # not the same as being assigned nothing
         self._turns: list[TopicPartition] = []  # who has waited longest is drained first
         self._position: dict[TopicPartition, int] = {}
         self._fetched: dict[TopicPartition, list[Stored]] = {}
@@ -241,12 +243,14 @@ class ConsumerTwin:
 
     def unsubscribe(self) -> None:
         self._take(frozenset())
+        self._unassigned = True
 
     def assignment(self) -> frozenset[TopicPartition]:
         return self._assigned
 
     def _take(self, places: frozenset[TopicPartition]) -> None:
         self._assigned = places
+        self._unassigned = False
         self._turns = sorted(places)
         self._position, self._fetched, self._paused = {}, {}, set()
         self._log.wake()
@@ -304,6 +308,8 @@ class ConsumerTwin:
         self._log.wake()
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Stored]]:
+        while self._unassigned:  # whatever the timeout
+            await self._log.something()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_ms / 1000 if timeout_ms else None):
                 while not (drained := self._drain(max_records)) and timeout_ms:
@@ -345,10 +351,14 @@ class ConsumerTwin:
         assert self._group is not None
         if not set(offsets) <= self.assignment():
             raise IllegalStateError("not assigned")
+        await self.way_of_commits()
         await self._log.reached()
         if not self._allowed():
             raise CommitFailedError("not allowed")
         self._log.commit_as(self._group, self._member, self._generation, offsets)
+
+    async def way_of_commits(self) -> None:
+        """What a commit goes through before it is sent; for tests that hold it up."""
 
     async def stop(self) -> None:
         """A static member does not leave; its group misses it when its session ends."""
