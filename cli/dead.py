@@ -73,9 +73,11 @@ def bytes_of(letter: dict[str, Any]) -> bytes:
 
 
 def show_text(letter: dict[str, Any]) -> str:
-    """One fact per line."""
-    facts = [(name, "-" if value is None else str(value)) for name, value in letter.items() if name != "bytes"]
-    return aligned(facts)
+    """One fact per line, then the record's own headers."""
+    apart = ("bytes", "headers")
+    facts = [(name, "-" if value is None else str(value)) for name, value in letter.items() if name not in apart]
+    headers = [(f"header {name}", str(value)) for name, value in (letter.get("headers") or {}).items()]
+    return aligned([*facts, *headers])
 
 
 def redriven(api: Api, body: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,10 @@ class FlightAnswer(BaseModel):
 
 
 class DeadLetterAnswer(BaseModel):
-    """One dead letter. `redriven` says how often it has gone back; `bytes` (base64) only where they were asked for."""
+    """One dead letter. `redriven` says how often it has gone back.
+
+    `headers` are the record's own, as text, null in lists; `bytes` (base64) only where they were asked for.
+    """
 
     service: str
     topic: str
@@ -82,6 +85,7 @@ class DeadLetterAnswer(BaseModel):
     from_partition: int | None
     from_offset: int | None
     redriven: int
+    headers: dict[str, str] | None = None
     bytes: str | None = None
 
 

@@ -190,3 +190,9 @@ def letter_of(record: Record) -> DeadLetter:
         from_partition=number(parking.ORIGIN_PARTITION),
         from_offset=number(parking.ORIGIN_OFFSET),
     )
+
+
+def own_headers(record: Record) -> dict[str, str]:
+    """The headers that the record had before it was parked, as text whatever their bytes."""
+    own = ((name, value) for name, value in record.headers.items() if not name.startswith("dlq-"))
+    return {name: value.decode(errors="backslashreplace") for name, value in own}

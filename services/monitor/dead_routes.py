@@ -16,7 +16,7 @@ from services.monitor.answers import (
     group_answer,
     redrive_answer,
 )
-from services.monitor.dead_letters import TOPICS, DeadLetterBook, Mark, Place, Wanted, letter_of
+from services.monitor.dead_letters import TOPICS, DeadLetterBook, Mark, Place, Wanted, letter_of, own_headers
 from services.monitor.ports import DeadReader
 from services.monitor.redrive import Outcome, Redriver
 from services.monitor.redriven import Redriven
@@ -71,6 +71,7 @@ def dead_routes(
         if record is None:
             raise _no_letter(place)
         answer = dead_letter_answer(letter_of(record), redriven.times(place))
+        answer.headers = own_headers(record)
         if with_bytes:
             response.headers["cache-control"] = "no-store"
             answer.bytes = None if record.value is None else base64.b64encode(record.value).decode()

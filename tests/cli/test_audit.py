@@ -25,7 +25,7 @@ FAULT = {"what": "changed", "writer": LINE["writer"], "n": 7, "partition": 0, "o
 
 
 def answer(**more: Any) -> Reply:
-    found = {"ok": True, "entries": 12, "writers": 2, "repeated": 0, "complete_since": None, "faults": []}
+    found: dict[str, Any] = {"ok": True, "entries": 12, "writers": 2, "repeated": 0, "complete_since": None, "faults": []}
     return Reply(200, {**found, "more_faults": 0, **more})
 
 

@@ -69,9 +69,10 @@ def test_the_list_is_the_answer_itself_as_json(wire: Wire, fake: FakeWire) -> No
 @pytest.mark.parametrize("place", ["moderation/0/12", f"{TOPIC}/0/12", f"{TOPIC}[0]@12"])
 def test_a_letter_is_shown_by_its_place_in_any_form(wire: Wire, fake: FakeWire, place: str) -> None:
     """The list's form, the full topic's, and that of log lines and the audit; without the bytes."""
-    fake.on("GET", SHOWN, Reply(200, LETTER))
+    fake.on("GET", SHOWN, Reply(200, {**LETTER, "headers": {"ce_id": "e1"}}))
     result = wire("dead", "show", place)
     assert "no JSON" in result.stdout
+    assert result.stdout.splitlines()[-1].split() == ["header", "ce_id", "e1"]
     assert fake.requests("GET", SHOWN)[0].query == {}
 
 

@@ -1,5 +1,6 @@
 """Does a dead letter go back whole, once, at a measured pace, and only where it may?"""
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from services.monitor.dead_letters import Wanted
 from services.monitor.redrive import LONGEST_S, TAKEN_FROM, NoWayBack, Outcome
 from shared.platform.publishing import PublishTimeout
+from shared.platform.records import Record
 from shared.platform.topics import Topic, spec
-from tests.services.monitor.redriving import Monitor, dead, log_with, place_of
+from tests.services.monitor.redriving import Log, Monitor, dead, log_with, place_of
 
 LETTER = dead(7)
 CAUSE = Wanted("moderation", "f00d")
@@ -38,6 +40,33 @@ async def test_a_letter_goes_back_once_also_over_a_restart() -> None:
     restarted = await Monitor(log).redriver().one(place_of(LETTER), **ONE)
     assert (again.outcome, restarted.outcome) == (Outcome.ALREADY, Outcome.ALREADY)
     assert len(log.on(Topic.INBOX)) == 1
+
+
+async def test_two_monitors_at_once_send_one_record_twice_and_not_two() -> None:
+    """The active one and its standby are asked in the same moment, before either has seen the other's audit.
+
+    What arrives twice is one event under one id, byte for byte, which every reader passes over the second time; both
+    know it by one redrive id, so that from then on it counts as sent once.
+    """
+    log = log_with(LETTER)
+    met = asyncio.Barrier(2)
+
+    class Slow(Log):
+        async def read_one(self, topic: Topic, partition: int, offset: int) -> Record | None:
+            await met.wait()
+            return await log.read_one(topic, partition, offset)
+
+    slow = Slow(log.letters, log.written)
+    both = await asyncio.gather(*(Monitor(slow).redriver().one(place_of(LETTER), **ONE) for _ in range(2)))
+    first, second = log.on(Topic.INBOX)
+    assert (first.key, first.value, first.partition, first.headers) == (
+        (second.key, second.value, second.partition, second.headers)
+    )
+    assert ("ce_id", b"e1") in first.headers
+    assert both[0].redrive_id == both[1].redrive_id
+    restarted = Monitor(log)
+    assert restarted.redriven.times(place_of(LETTER)) == 1
+    assert (await restarted.redriver().one(place_of(LETTER), **ONE)).outcome is Outcome.ALREADY
 
 
 async def test_again_means_once_more_under_an_id_of_its_own() -> None:

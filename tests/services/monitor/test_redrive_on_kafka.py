@@ -83,7 +83,7 @@ async def test_a_cause_is_shown_counted_and_redriven_whole(kafka: KafkaSettings)
     """The bytes of one letter only where they are asked for; a quarantined filing is to be filed again."""
     async with Publisher(kafka) as publisher:
         dead = DeadLetters(publisher, "moderation")
-        records = [Record(Topic.INBOX, 1, offset, "urn:x", POISON, {}, 0) for offset in range(3)]
+        records = [Record(Topic.INBOX, 1, offset, "urn:x", POISON, {"ce_id": b"e1"}, 0) for offset in range(3)]
         *_, at = [await dead.park(record, Undecodable("the value is no JSON")) for record in records]
         filed = await DeadLetters(publisher, "ingest").park_bytes("desk", POISON, Undecodable("no XML"))
     async with running(kafka) as client:
@@ -92,7 +92,8 @@ async def test_a_cause_is_shown_counted_and_redriven_whole(kafka: KafkaSettings)
         assert len((await asked(client, DEAD, service="moderation", cursor=told["next"]))["items"]) == 1
         path = f"{DEAD}/{at.topic}/{at.partition}/{at.offset}"
         assert base64.b64decode((await asked(client, path, bytes=1))["bytes"]) == POISON
-        assert (await asked(client, path))["bytes"] is None
+        shown = await asked(client, path)
+        assert (shown["bytes"], shown["headers"]) == (None, {"ce_id": "e1"})
         cause = {"service": "moderation", "fingerprint": told["groups"][0]["fingerprint"]}
         part = (await client.post(REDRIVE, json={**cause, "limit": 2})).json()
         rest = (await client.post(REDRIVE, json=cause)).json()
