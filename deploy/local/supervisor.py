@@ -84,6 +84,7 @@ class Supervisor:
     say: Say
     changed: Callable[[], None] = lambda: None
     calm: float = CALM_S
+    patience: float = READY_WITHIN_S
     servers: dict[str, Server] = field(default_factory=dict)
     _watching: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -106,22 +107,27 @@ class Supervisor:
         self.say(f"  {name:<13} ready after {time.monotonic() - began:4.1f} s   (process {server.pid})")
 
     async def _watch(self, name: str, server: Server) -> None:
-        """Start a server again whenever it ends; the pause doubles while it does not stay up."""
-        pause = FIRST_PAUSE_S
+        """Start a server again whenever it ends; the pause doubles while it does not stay up.
+
+        So does the time it is given to become ready: on a machine that is too busy, killing it would cost more.
+        """
+        pause, patience = FIRST_PAUSE_S, self.patience
         while True:
             up_since = time.monotonic()
             code = await server.ended()
-            pause = FIRST_PAUSE_S if time.monotonic() - up_since > self.calm else pause
+            if time.monotonic() - up_since > self.calm:
+                pause, patience = FIRST_PAUSE_S, self.patience
             self.say(f"{name} ended ({_in_words(code)}); starting it again in {pause:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
             try:
                 await server.start()
                 self.changed()
-                await server.ready()
+                await server.ready(patience)
             except ServerFailed as error:
                 self.say(f"{name}: {error}")
                 await server.kill()
+                patience *= 2
                 continue
             self.say(f"{name} is ready again (process {server.pid})")
             self.changed()

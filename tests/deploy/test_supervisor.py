@@ -75,6 +75,17 @@ async def test_a_child_that_stayed_up_comes_back_without_a_longer_pause(tmp_path
     assert sum("starting it again in 0.5 s" in line for line in said) == 3
 
 
+async def test_a_child_that_is_slow_to_be_ready_is_given_longer(tmp_path: Path) -> None:
+    """On a machine that is too busy it would otherwise be killed and started for ever."""
+    said: list[str] = []
+    slow = Program("slow", "import time; time.sleep(1.5)\n" + READY, tmp_path)
+    async with supervised(said, slow=slow) as supervisor:
+        supervisor.patience = 0.5
+        os.kill(supervisor.pids()["slow"], signal.SIGKILL)
+        await wait_until(lambda: any("is not ready" in line for line in said), within=20)
+        await wait_until(partial(times_back, said, 1), within=60)
+
+
 async def test_a_child_is_taken_away_for_good(tmp_path: Path) -> None:
     """It is stopped and not started again, and the others run on."""
     said: list[str] = []
