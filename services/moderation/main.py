@@ -27,6 +27,7 @@ from shared.platform.jobs import Job, run
 from shared.platform.parking import DeadLetters
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Lookup
+from shared.platform.topics import spec
 
 FLASH_AT_MOST = 64
 AT_MOST = 4
@@ -49,13 +50,14 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
     desk, latecomers = Desk(book, ledger, texts, clock), Latecomers(book, archive, ledger, texts, queue, own)
     housekeeping = Housekeeping(book, ledger, queue, clock, membership.alive)
     embargoes = EmbargoClock(book, KafkaLifts(publisher, clock, health, membership), clock)
+    inboxes = spec(LEAD).partitions
     inbox = partial(
         consume,
         kafka,
         group=GROUP,
         member=f"moderation-{settings.instance}",
         sources=[Source(LEAD, FLASH_AT_MOST), *(Source(topic, AT_MOST) for topic in FOLLOWERS)],
-        handle=handler(desk, queue),
+        handle=handler(desk, queue, inboxes.production if settings.profile == "production" else inboxes.local),
         park=DeadLetters(publisher, "moderation").park,
         ownership=Owner(book, archive, desk, queue, health, latecomers),
         health=health,
