@@ -4,10 +4,10 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run containers demo down test check fmt journeys chaos simulate bench requirements clean
+.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-rebuild bench-recovery requirements clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Put everything in place: .venv, the Kafka jars, Java and Redis where they are missing
 	@$(BOOTSTRAP) dev
@@ -48,6 +48,15 @@ journeys: ## Follow stories through a whole running wire, from the page to the s
 	@$(BOOTSTRAP) dev
 	@WIRE_REQUIRE_BROKER=1 $(VENV)/pytest tests/journeys $(ARGS)
 
+OLDEST_KAFKA = $(or $(KAFKA_VERSION),3.9.2)
+
+matrix: ## Run what stands on a broker, and the journeys, on the oldest supported Kafka (KAFKA_VERSION=3.9.2)
+	@KAFKA_VERSION=$(OLDEST_KAFKA) $(BOOTSTRAP) dev
+	@echo "On Kafka $(OLDEST_KAFKA): what stands on a broker in tests/platform, tests/services and tests/deploy; all journeys"
+	@KAFKA_VERSION=$(OLDEST_KAFKA) WIRE_REQUIRE_BROKER=1 $(VENV)/pytest -m broker \
+		tests/platform tests/services tests/deploy $(ARGS)
+	@KAFKA_VERSION=$(OLDEST_KAFKA) WIRE_REQUIRE_BROKER=1 $(VENV)/pytest tests/journeys $(ARGS)
+
 chaos: ## Kill processes while stories flow, and account for every story (MINUTES=5 SEED=… RATE=10)
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) \
@@ -61,6 +70,14 @@ simulate: ## Play crashes, answers and racing kills by the thousand on a wire in
 bench: ## Measure the wire on this machine
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.bench $(ARGS)
+
+bench-rebuild: ## Empty Redis under a wire with 100,000 stories: when are its views whole again?
+	@$(BOOTSTRAP) dev
+	@$(VENV)/python -m tests.bench.rebuild $(ARGS)
+
+bench-recovery: ## Kill every service, then the broker for a minute: when is each at work again?
+	@$(BOOTSTRAP) dev
+	@$(VENV)/python -m tests.bench.recovery $(ARGS)
 
 COMPILE = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make requirements' $(ARGS) pyproject.toml requirements/build.in
