@@ -13,70 +13,94 @@ from pathlib import Path
 
 import pytest
 
+from shared.platform.publishing import Appended
 from shared.platform.topics import Topic
-from tests.interleavings.backlog import SHARD, Make, due, fill, flash, in_the_inbox, on_the_wire, received, waiting
-from tests.interleavings.laden import Laden, laden_wire
+from tests.interleavings.backlog import (
+    ENDPOINT,
+    SHARD,
+    Make,
+    due,
+    fill,
+    flash,
+    in_the_inbox,
+    on_the_wire,
+    received,
+    waiting,
+)
+from tests.interleavings.laden import STREAM, Laden, laden_wire
+from tests.waiting import wait_until
 
 COUNT = int(os.environ.get("OVERTAKING", "5000"))
 ROUNDS = 8
 AT_MOST = 64
+ASLEEP_FOR = 5_000
 WITHIN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A stage: how a flash gets in, where its effect shows, and how many routine effects there were."""
+    """A stage: how a flash gets in, and how to tell how many routine effects there were before its own.
+
+    `measure` takes the flash's story_id; it begins to count, appends, waits for the effect and returns the count.
+    """
 
     name: str
-    put: Callable[[str], Awaitable[object]]
-    effect: Callable[[str], Awaitable[object]]
-    count: Callable[[], Awaitable[int]]
-
-    async def passed_by(self, number: int) -> int:
-        """Put a flash in; return how many routine effects came between its append and its own effect, at most.
-
-        Counted before the append begins and after the effect was seen: never fewer than there were.
-        """
-        story_id = f"urn:slugline:flash:{self.name}:{number}"
-        effect = asyncio.ensure_future(self.effect(story_id))
-        before = await self.count()
-        await self.put(story_id)
-        async with asyncio.timeout(WITHIN):
-            await effect
-        return await self.count() - before
+    all_routine: int
+    routine: Callable[[], Awaitable[int]]
+    measure: Callable[[str], Awaitable[int]]
 
 
 def hops(wire: Laden) -> list[Hop]:
-    def put(topic: Topic, make: Make, partition: int | None = None) -> Callable[[str], Awaitable[object]]:
-        def append(story_id: str) -> Awaitable[object]:
-            return wire.publisher.publish_all([flash(topic, make, story_id, partition=partition)])
+    """Topics are compared by the log's own times of their records; else by what one reader had before the flash."""
 
-        return append
+    async def put(topic: Topic, make: Make, story_id: str, partition: int | None = None) -> Appended:
+        [appended] = await wire.publisher.publish_all([flash(topic, make, story_id, partition=partition)])
+        return appended
 
-    def seen(where: str) -> Callable[[str], Awaitable[object]]:
-        return lambda story_id: wire.watch.expect(where, story_id).wait()
+    def on_topics(name: str, way: Topic, make: Make, to: Topic, routine: Topic) -> Hop:
+        async def measure(story_id: str) -> int:
+            seen = wire.watch.expect(to, story_id)
+            appended = await put(way, make, story_id)
+            first = await wire.appended(routine, appended.timestamp_ms)
+            return await wire.appended(routine, await seen + 1) - first
+
+        return Hop(name, 2 * COUNT, partial(wire.appended, routine), measure)
 
     async def posted() -> int:
         return wire.posted
 
-    async def shown() -> int:
-        return wire.shown
+    async def at_the_endpoint(story_id: str) -> int:
+        seen, before = wire.watch.expect(ENDPOINT, story_id), wire.posted
+        await put(Topic.DUE_FLASH, due, story_id, SHARD)
+        return await seen - before
 
-    on_topics = {
-        "enrich": (put(Topic.RECEIVED_FLASH, received), Topic.INBOX_FLASH, Topic.INBOX),
-        "desk": (put(Topic.INBOX_FLASH, in_the_inbox), Topic.RELEASED_FLASH, Topic.RELEASED),
-        "matcher": (put(Topic.RELEASED_FLASH, on_the_wire), Topic.DUE_FLASH, Topic.DUE),
-    }
+    async def on_the_stream(story_id: str) -> int:
+        seen, before = wire.watch.expect(STREAM, story_id), await wire.all_heard()
+        await put(Topic.RELEASED_FLASH, on_the_wire, story_id)
+        return await seen - before
+
+    async def in_the_views(story_id: str) -> int:
+        before = await wire.viewed()
+        await put(Topic.RELEASED_FLASH, on_the_wire, story_id)
+        return await wire.viewed_with(story_id) - before
+
     return [
-        *(Hop(name, way, seen(to), partial(wire.appended, of)) for name, (way, to, of) in on_topics.items()),
-        Hop("deliverer", put(Topic.DUE_FLASH, due, SHARD), seen("endpoint"), posted),
-        Hop("views", put(Topic.RELEASED_FLASH, on_the_wire), wire.until_viewed, wire.viewed),
-        Hop("stream", put(Topic.RELEASED_FLASH, on_the_wire), seen("stream"), shown),
+        on_topics("enrich", Topic.RECEIVED_FLASH, received, Topic.INBOX_FLASH, Topic.INBOX),
+        on_topics("desk", Topic.INBOX_FLASH, in_the_inbox, Topic.RELEASED_FLASH, Topic.RELEASED),
+        on_topics("matcher", Topic.RELEASED_FLASH, on_the_wire, Topic.DUE_FLASH, Topic.DUE),
+        Hop("deliverer", COUNT, posted, at_the_endpoint),
+        Hop("views", 2 * COUNT, wire.viewed, in_the_views),
+        Hop("stream", COUNT, wire.shown_so_far, on_the_stream),
     ]
 
 
 async def rounds(stage: Hop) -> list[int]:
-    return [await stage.passed_by(number) for number in range(ROUNDS)]
+    counts = []
+    for number in range(ROUNDS):
+        async with asyncio.timeout(WITHIN):
+            counts.append(await stage.measure(f"urn:slugline:flash:{stage.name}:{number}"))
+    assert await stage.routine() < stage.all_routine, f"nothing waited any more for {stage.name}"
+    return counts
 
 
 @pytest.mark.timeout(900)
@@ -86,13 +110,16 @@ async def test_a_flash_passes_whatever_waits_in_every_topic(
     """At most 64 routine effects at each hop between its append and its effect, counted, never timed."""
     async with laden_wire(kafka_bootstrap, redis_url, topic_prefix, tmp_path, COUNT) as wire:
         stages = hops(wire)
-        begun = {stage.name: await stage.count() for stage in stages}
+        begun = {stage.name: await stage.routine() for stage in stages}
         passed = {stage.name: await rounds(stage) for stage in stages[:-1]}
         async with wire.listening():
-            with wire.asleep("gateway"):
-                await fill(wire.publisher, waiting(Topic.RELEASED, on_the_wire, COUNT, series="more"))
+            for part in range(0, COUNT, ASLEEP_FOR):
+                shown = wire.shown
+                with wire.asleep("gateway"):  # so that it is far behind; not for so long that its group forgets it
+                    await fill(wire.publisher, waiting(Topic.RELEASED, on_the_wire, ASLEEP_FOR, series=f"{part}"))
+                await wait_until(lambda was=shown: wire.shown > was, WITHIN)  # type: ignore[misc]
             passed |= {stage.name: await rounds(stage) for stage in stages[-1:]}
-        ended = {stage.name: await stage.count() for stage in stages}
+        ended = {stage.name: await stage.routine() for stage in stages}
     with capsys.disabled():
         for name, counts in passed.items():
             sys.stdout.write(f"\novertaken behind {COUNT:,}: {name:<10} {counts}  ({begun[name]} → {ended[name]})")
