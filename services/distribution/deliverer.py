@@ -23,7 +23,7 @@ from services.distribution.standings import Standings
 from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.delivery import delivery_id
-from shared.domain.errors import UnknownEventType
+from shared.domain.errors import Undecodable, UnknownEventType
 from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, parse_event
 from shared.domain.item import rfc3339
 from shared.domain.story import NOTICES
@@ -77,6 +77,8 @@ class Deliverer:
     async def handle(self, record: Record) -> Completion | None:
         """Take one record of `delivery.due`, `.due.flash` or a tier. Raises `Unprocessable` for anything else."""
         event = parse_event(record.value)
+        if isinstance(event, DeliveryDue | DeliveryRetry | EndpointTest) and event.data.shard != record.partition:
+            raise Undecodable("the record does not lie in the partition of its shard")
         match event:
             case DeliveryDue():
                 return self._take_block(event)
