@@ -176,7 +176,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._in_hand = 0  # records being handled or parked by the loop itself
         self._interrupted = False  # whether the loop was told to let go of that
         self._main: asyncio.Task[Any] | None = None
-        self._unparked: deque[tuple[Intake, Share, Record, Unprocessable]] = deque()
+        self._promised: set[Completion] = set()  # what is open, and what has failed and is not parked yet
+        self._unparked: deque[tuple[Intake, Share, Record, Completion]] = deque()
         self._finished = asyncio.Event()
         self._waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         membership.on_revival(self._wake)
@@ -389,12 +390,13 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
                 for position, intake in enumerate(self._intakes):
                     # not when ending: aiokafka's fetcher misses a close that comes right behind an unsubscribe
                     intake.leave(unassign=position > 0 and not self._ending)
+                self._promised = set()
 
     async def _drained(self, within: float) -> None:
-        """Wait until nothing is in flight, or for so long."""
+        """Wait until nothing is being done, or for so long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while self._in_hand or any(intake.in_flight for intake in self._intakes):
+                while self._in_hand or not all(one.at_rest and not one.done() for one in self._promised):
                     self._finished.clear()
                     if self._ending:  # before that the loop itself does it
                         await self._park_settled()
@@ -437,6 +439,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         if completion is None:
             self._finish(intake, share, record)
         else:
+            self._promised.add(completion)
             completion.add_done_callback(partial(self._settled, intake, share, record))
 
     async def _handled(self, record: Record) -> Completion | None:
@@ -459,9 +462,10 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         """A handler's promise has been kept, or cannot be."""
         error = completion.exception()
         if error is None:
+            self._promised.discard(completion)
             self._finish(intake, share, record)
         elif isinstance(error, Unprocessable):
-            self._unparked.append((intake, share, record, error))
+            self._unparked.append((intake, share, record, completion))
             self._finished.set()
             self._wake()
         else:
@@ -475,11 +479,14 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def _park_settled(self) -> None:
         """Park the records whose completion failed for good."""
         while self._unparked:
-            intake, share, record, error = self._unparked.popleft()
-            if not intake.owns(share, record.partition):
-                continue  # it is handed over again
-            await self._park(record, error)
-            self._finish(intake, share, record)
+            intake, share, record, completion = self._unparked.popleft()
+            error = completion.exception()
+            if isinstance(error, Unprocessable) and intake.owns(
+                share, record.partition
+            ):  # else it is handed over again
+                await self._park(record, error)
+                self._promised.discard(completion)
+                self._finish(intake, share, record)
 
     async def _park(self, record: Record, error: Unprocessable) -> None:
         self._budget.check(error)

@@ -11,11 +11,15 @@ class Completion:
     """The promise that a record's effects will be confirmed later; its offset passes when it is complete.
 
     Completed once: whatever is said after the first `complete` or `fail` is ignored. Single-threaded.
+
+    `at_rest`: set by whoever holds it while nothing is being done for it; nobody waits for it then when the
+    partition goes, since its record is handed over to the next owner.
     """
 
-    __slots__ = ("_callbacks", "_done", "_error")
+    __slots__ = ("_callbacks", "_done", "_error", "at_rest")
 
     def __init__(self) -> None:
+        self.at_rest = False
         self._callbacks: list[Callable[[Completion], None]] = []
         self._done = False
         self._error: BaseException | None = None

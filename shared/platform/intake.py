@@ -261,11 +261,6 @@ class Intake:
             share.paused = True
             self.consumer.pause(self._at(partition))
 
-    @property
-    def in_flight(self) -> int:
-        """How many records of all its partitions are being handled."""
-        return sum(share.watermark.in_flight for share in self._shares.values())
-
     async def commit(self) -> None:
         """Commit what has passed, of the partitions that are still ours. A refusal costs duplicates only."""
         async with self._committing:

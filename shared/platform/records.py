@@ -1,7 +1,7 @@
 """What does a record look like once it is off the wire?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.platform.topics import Topic
@@ -14,7 +14,7 @@ class Record:
     """One Kafka record. `timestamp_ms` is the broker's on log-append topics, else the producer's.
 
     `value` None is a tombstone. A key that is not UTF-8 keeps its bytes as surrogate escapes. Of headers with
-    one name the last counts.
+    one name the last counts. `size`: bytes of it all, roughly, and of what Python needs to hold it.
     """
 
     topic: Topic
@@ -24,22 +24,20 @@ class Record:
     value: bytes | None
     headers: Mapping[str, bytes]
     timestamp_ms: int
-
-    @property
-    def size(self) -> int:
-        """Bytes of the value and of what goes with it, roughly: what it costs to hold the record."""
-        beside = sum(len(name) + len(value) for name, value in self.headers.items())
-        return OVERHEAD + beside + len(self.key or "") + len(self.value or b"")
+    size: int = field(default=0, compare=False)
 
 
 def read(topic: Topic, raw: Any) -> Record:
     """The record in one of aiokafka's (untyped) consumer records."""
+    headers = {key: value or b"" for key, value in raw.headers}
+    beside = sum(len(key) + len(value) for key, value in headers.items())
     return Record(
         topic=topic,
         partition=raw.partition,
         offset=raw.offset,
         key=None if raw.key is None else raw.key.decode(errors="surrogateescape"),
         value=raw.value,
-        headers={key: value or b"" for key, value in raw.headers},
+        headers=headers,
         timestamp_ms=raw.timestamp,
+        size=OVERHEAD + beside + len(raw.key or b"") + len(raw.value or b""),
     )

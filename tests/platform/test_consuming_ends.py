@@ -158,6 +158,31 @@ async def committed(cluster: Cluster, offset: int, partition: int = 0) -> bool:
     return await offsets(cluster, FOLLOWER, Topic.INBOX, [partition]) == {partition: offset}
 
 
+class TestAtRest:
+    async def test_a_stop_waits_for_what_is_under_way_and_not_for_what_rests(self, cluster: Cluster) -> None:
+        """A retry that is due in an hour must not hold up a restart; a webhook in flight may."""
+        await lanes(cluster, partitions=1)
+        await cluster.fill(Topic.INBOX, ["rests", "sent"])
+        promises: dict[str, Completion] = {}
+
+        async def handle(record: Record) -> Completion:
+            promise = promises[text(record)] = Completion()
+            promise.at_rest = text(record) == "rests"
+            return promise
+
+        async with cluster.running(SOURCES, handle=handle, park=Desk().park, drain_within=3600) as loop:
+            await wait_until(lambda: len(promises) == 2, WITHIN)
+            loop.stop.set()
+            await asyncio.wait({loop.task}, timeout=0.1)
+            assert not loop.task.done()
+            promises["sent"].complete()
+            await asyncio.wait_for(loop.task, WITHIN)
+        desk = Desk()
+        async with cluster.running(SOURCES, handle=desk.handle, park=desk.park):
+            await wait_until(lambda: committed(cluster, 2), WITHIN)
+        assert desk.effects == ["rests"]
+
+
 class TestSpareMember:
     async def test_a_member_without_partitions_stops_when_told(self, cluster: Cluster) -> None:
         """More processes than partitions: the spare one has nothing to do, and still has to listen."""
