@@ -6,7 +6,7 @@ restart the delivery log tells what was done, so a delivery is repeated only if 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import orjson
@@ -26,8 +26,12 @@ from shared.domain.delivery import delivery_id
 from shared.domain.errors import Undecodable, UnknownEventType
 from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, parse_event
 from shared.domain.item import rfc3339
-from shared.domain.story import NOTICES
+from shared.domain.story import NOTICES, Lane
 from shared.platform.consuming import Completion, Record
+from shared.platform.topics import Topic
+
+FLASH_WITHIN = timedelta(seconds=2)
+"""How long flashes that waited at a hand-over hold back the rest: what is finished already is not read again."""
 
 
 async def at_once() -> None:
@@ -51,6 +55,9 @@ class Deliverer:
     tenure: Tenure = field(default_factory=Tenure)
     caught_up: Callable[[], Awaitable[None]] = at_once
     """Returns once the tables hold all that was in their topics when it was called."""
+    _flash_first: dict[int, int] = field(default_factory=dict)
+    """Up to where the flashes of a shard go before anything routine: they waited when it was gained."""
+    _behind: dict[int, list[Delivery]] = field(default_factory=dict)
 
     async def gained(self, partitions: frozenset[int]) -> None:
         """Read what was tried and what is held back for these shards before taking their records."""
@@ -63,8 +70,10 @@ class Deliverer:
             lambda event: self.tried.read_back(event, self.shard_of(event.data.endpoint_id)),
             in_flight_since,
         )
+        self._flash_first.update(await self.log.flash_backlog(partitions))
         for shard in sorted(partitions):
             self.waiting.add(self.clock.now(), shard, partial(self.in_turn.resume, shard))
+            self.waiting.add(self.clock.now() + FLASH_WITHIN, shard, partial(self._flashes_read, shard))
 
     async def lost(self, partitions: frozenset[int]) -> None:
         """Another process sends for these shards now; an answer that is still to come may be recorded, no more."""
@@ -73,6 +82,9 @@ class Deliverer:
         self.waiting.drop(partitions)
         self.tried.forget(partitions, self.shard_of)
         self.in_turn.lost(partitions)
+        for shard in partitions:
+            self._flash_first.pop(shard, None)
+            self._behind.pop(shard, None)
 
     async def handle(self, record: Record) -> Completion | None:
         """Take one record of `delivery.due`, `.due.flash` or a tier. Raises `Unprocessable` for anything else."""
@@ -81,7 +93,10 @@ class Deliverer:
             raise Undecodable("the record does not lie in the partition of its shard")
         match event:
             case DeliveryDue():
-                return self._take_block(event)
+                completion = self._take_block(event)
+                if record.topic is Topic.DUE_FLASH and record.offset + 1 >= self._flash_first.get(record.partition, 0):
+                    await self._flashes_read(record.partition)
+                return completion
             case DeliveryRetry():
                 return self._take_retry(event, record)
             case EndpointTest():
@@ -113,9 +128,23 @@ class Deliverer:
                 overtaken_by=block.overtaken_by,
                 term=self.tenure.term(block.shard),
             )
-            self.queues.add(delivery)
+            self._line_up(delivery, block.item.lane)
         self.wake()
         return finished.completion
+
+    def _line_up(self, delivery: Delivery, lane: Lane) -> None:
+        """Queue a delivery, a routine one not before the flashes that may be older: two consumers bring the lanes."""
+        if lane is Lane.ROUTINE and delivery.shard in self._flash_first:
+            self._behind.setdefault(delivery.shard, []).append(delivery)
+        else:
+            self.queues.add(delivery)
+
+    async def _flashes_read(self, shard: int) -> None:
+        """The flashes that waited when the shard was gained are in the queues, or do not come."""
+        self._flash_first.pop(shard, None)
+        for delivery in self._behind.pop(shard, ()):
+            self.queues.add(delivery)
+        self.wake()
 
     def _take_retry(self, event: DeliveryRetry, record: Record) -> Completion | None:
         """Hold the record for its tier's time, then send it on its way or to the next tier of its chain."""

@@ -28,6 +28,7 @@ from shared.platform.publishing import Outgoing
 from shared.platform.topics import Topic
 
 REMEMBERED = 50_000
+MOST_AHEAD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ def always() -> bool:
     return True
 
 
-async def at_once(lane: Lane, offset: int) -> None:
-    """The tables of whoever reads nothing from elsewhere are never behind."""
+async def at_once(lane: Lane, offset: int) -> int:
+    """The tables of whoever reads nothing from elsewhere are never behind, nor does it know of any flash."""
+    return 0
 
 
 @dataclass(slots=True)
@@ -64,13 +66,17 @@ class Matcher:
     shard_of: ShardOf
     clock: Clock = field(default_factory=SystemClock)
     alive: Callable[[], bool] = always
-    known_before: Callable[[Lane, int], Awaitable[None]] = at_once
-    """Returns once the registry holds all that was in its topic when the release at that place was appended."""
+    known_before: Callable[[Lane, int], Awaitable[int]] = at_once
+    """Returns once the registry holds all that was in its topic when the release at that place was appended: the end
+    of the flash lane, behind every flash that is older."""
     caught_up: Callable[[], Awaitable[None]] | None = None
     """Returns once the tables hold all that was in their topics when it was called."""
     remembered: int = REMEMBERED
     _passed: dict[Lane, OrderedDict[str, Passed]] = field(init=False)
     """The newest release of a story that went through on each lane, of those that may have overtaken another."""
+    _next_flash: int = 0
+    _unfit: set[int] = field(default_factory=set)
+    """Flashes read ahead of their turn that are no releases: the loop parks them when it comes to them."""
 
     def __post_init__(self) -> None:
         self._passed = {lane: OrderedDict() for lane in Lane}
@@ -81,16 +87,38 @@ class Matcher:
             passed.clear()
         if self.caught_up is not None:
             await self.caught_up()
-        await self.released.passed(self._passed_before)
+        self._unfit.clear()
+        self._next_flash = await self.released.passed(self._passed_before)
 
     async def lost(self, partitions: frozenset[int]) -> None:
         """Nothing to let go of: every record is done when `handle` returns."""
 
     async def handle(self, record: Record) -> None:
         """Raises `Unprocessable` for what is no release; returns once recipients and blocks are confirmed."""
-        event = _release_in(record)
         lane = _lane_of(record)
-        await self.known_before(lane, record.offset)
+        if lane is Lane.FLASH and record.offset < self._next_flash and record.offset not in self._unfit:
+            return  # it went through ahead of its turn
+        event = _release_in(record)
+        flashes = await self.known_before(lane, record.offset)
+        if lane is Lane.FLASH:
+            self._next_flash = max(self._next_flash, record.offset + 1)
+        else:
+            await self._flash_first(min(flashes, self._next_flash + MOST_AHEAD))
+        await self._match(event, lane, record)
+
+    async def _flash_first(self, end: int) -> None:
+        """Match every flash up to `end`: two consumers bring the lanes, and the routine one may be the faster."""
+        while self._next_flash < end:
+            offset = self._next_flash
+            record = await self.released.record(Lane.FLASH, offset)
+            try:
+                if record is not None:
+                    await self._match(_release_in(record), Lane.FLASH, record)
+            except Unprocessable:
+                self._unfit.add(offset)
+            self._next_flash = offset + 1
+
+    async def _match(self, event: StoryReleased, lane: Lane, record: Record) -> None:
         item = event.data.item.model_copy(update={"seq": record.offset, "lane": lane})
         earlier = self.recipients.of(event.story_id)
         fresh = matches(self.registry.with_endpoint(), event.data, lane, record.offset) - earlier

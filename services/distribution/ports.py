@@ -34,8 +34,15 @@ class ReleasedLog(Protocol):
         """Return the release at a place, its item with that place; None when the log does not have it any more."""
         ...
 
-    async def passed(self, take: Callable[[Record], None]) -> None:
-        """Hand over what has gone through the matcher and may have overtaken something that has not."""
+    async def record(self, lane: Lane, offset: int) -> Record | None:
+        """Return the record itself, whatever is in it."""
+        ...
+
+    async def passed(self, take: Callable[[Record], None]) -> int:
+        """Hand over what has gone through the matcher and may have overtaken something that has not.
+
+        Returns the place of the first flash that has not gone through.
+        """
         ...
 
 
@@ -49,6 +56,10 @@ class AttemptLog(Protocol):
 
         That is the oldest record whose offset has not passed, here or at the matcher, or `not_after` if older.
         """
+        ...
+
+    async def flash_backlog(self, shards: frozenset[int]) -> dict[int, int]:
+        """Return where `delivery.due.flash` ends now, for those of the shards in which something of it waits."""
         ...
 
 

@@ -51,10 +51,21 @@ class Readings:
         item = event.data.item.model_copy(update={"seq": offset, "lane": lane})
         return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
 
-    async def passed(self, take: Callable[[Record], None]) -> None:
+    async def record(self, lane: Lane, offset: int) -> Record | None:
+        return self._log.of(LANE_TOPICS[lane])[offset]
+
+    async def passed(self, take: Callable[[Record], None]) -> int:
         for topic in LANES:
             for record in self._log.of(topic)[: self._log.committed.get((topic, 0), 0)]:
                 take(record)
+        return self._log.committed.get((Topic.RELEASED_FLASH, 0), 0)
+
+    async def known_before(self, lane: Lane, offset: int) -> int:
+        return len(self._log.of(Topic.RELEASED_FLASH))
+
+    async def flash_backlog(self, shards: frozenset[int]) -> dict[int, int]:
+        ends = {shard: len(self._log.of(Topic.DUE_FLASH, shard)) for shard in shards}
+        return {shard: end for shard, end in ends.items() if self._log.committed.get((Topic.DUE_FLASH, shard), 0) < end}
 
     async def since_backlog(
         self, shards: frozenset[int], take: Callable[[DeliveryAttempted], None], not_after: datetime | None = None
@@ -92,7 +103,16 @@ class Post:
         self._queues = FairQueues(20, probation=1.0)
         journal = Journal(self.appender, clock, tried)
         recipients, held = self._tables.recipients, self._tables.held
-        self._matcher = Matcher(registry, recipients, standings, self.appender, readings, shard_of, clock)
+        self._matcher = Matcher(
+            registry,
+            recipients,
+            standings,
+            self.appender,
+            readings,
+            shard_of,
+            clock,
+            known_before=readings.known_before,
+        )
         queue = self._queues.add
         in_turn = InTurn(held, registry, standings, self.appender, readings, shard_of, queue, tenure)
         self._deliverer = Deliverer(

@@ -48,15 +48,18 @@ class Freshness:
         """Return once the tables hold all that is in their topics now."""
         await self._read_to(await self._ask(self._topics))
 
-    async def known_before(self, lane: Lane, offset: int) -> None:
-        """Return once the registry holds whatever was registered before the release at that place was appended."""
-        if offset < self._covered[lane]:
-            return
-        surely = {**self._ends, lane: max(self._ends[lane], offset + 1)}
-        found = await self._ask((Topic.SUBSCRIPTION_STATE, *LANES.values()))
-        await self._read_to({at: end for at, end in found.items() if at.topic is Topic.SUBSCRIPTION_STATE})
-        self._covered = surely
-        self._ends = {each: found[TopicPartition(topic, 0)] for each, topic in LANES.items()}
+    async def known_before(self, lane: Lane, offset: int) -> int:
+        """Return once the registry holds whatever was registered before the release at that place was appended.
+
+        The answer is where the flash lane ends: at or behind every flash that was appended before that release.
+        """
+        if offset >= self._covered[lane]:
+            surely = {**self._ends, lane: max(self._ends[lane], offset + 1)}
+            found = await self._ask((Topic.SUBSCRIPTION_STATE, *LANES.values()))
+            await self._read_to({at: end for at, end in found.items() if at.topic is Topic.SUBSCRIPTION_STATE})
+            self._covered = surely
+            self._ends = {each: found[TopicPartition(topic, 0)] for each, topic in LANES.items()}
+        return self._ends[Lane.FLASH]
 
     async def _ask(self, topics: tuple[Topic, ...]) -> dict[TopicPartition, int]:
         """Where the topics end now; asks until the broker answers."""

@@ -10,7 +10,7 @@ from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
 from shared.domain.story import Lane
 from shared.platform.consuming import Record, committed, follower_group
 from shared.platform.logs import logger
-from shared.platform.reading import Lookup, Tail, TopicPartition
+from shared.platform.reading import Lookup, Tail, TopicPartition, end_offsets
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 
@@ -59,14 +59,18 @@ class KafkaReleasedLog:
 
     async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
         """Raises TimeoutError when the broker does not answer."""
-        record = await self._lookup.read_one(LANES[lane], 0, offset)
+        record = await self.record(lane, offset)
         event = parse_event(record.value) if record else None
         if not isinstance(event, StoryReleased):
             return None
         item = event.data.item.model_copy(update={"seq": offset, "lane": lane})
         return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
 
-    async def passed(self, take: Callable[[Record], None]) -> None:
+    async def record(self, lane: Lane, offset: int) -> Record | None:
+        """Raises TimeoutError when the broker does not answer."""
+        return await self._lookup.read_one(LANES[lane], 0, offset)
+
+    async def passed(self, take: Callable[[Record], None]) -> int:
         """Hand over what passed on one lane since the oldest release that is still to come on the other."""
         passed = await self._matcher.passed([0])
         for waiting in await self._matcher.oldest_open(passed):
@@ -75,6 +79,7 @@ class KafkaReleasedLog:
                 end = passed.get(TopicPartition(other, 0))
                 if other is not waiting.topic and end is not None:
                     await self._read(other, since, end, take)
+        return passed.get(TopicPartition(LANES[Lane.FLASH], 0), 0)
 
     async def _read(self, topic: Topic, since: datetime, end: int, take: Callable[[Record], None]) -> None:
         def keep(record: Record) -> None:
@@ -110,6 +115,18 @@ class KafkaAttemptLog:
         began = await self._backlog_began(shards)
         async with Tail(self._kafka, (Topic.ATTEMPTS,), shards) as tail:
             await tail.load(keep, since=min(began, not_after or began) - LOOK_BACK)
+
+    async def flash_backlog(self, shards: frozenset[int]) -> dict[int, int]:
+        """Raises aiokafka's KafkaError without a broker."""
+        passed, ends = await asyncio.gather(
+            self._deliverer.passed(shards), end_offsets(self._kafka, (Topic.DUE_FLASH,))
+        )
+        flash = {at.partition: offset for at, offset in passed.items() if at.topic is Topic.DUE_FLASH}
+        return {
+            at.partition: end
+            for at, end in ends.items()
+            if at.partition in shards and flash.get(at.partition, end) < end
+        }
 
     async def _backlog_began(self, shards: frozenset[int]) -> datetime:
         """When the oldest open record could be tried first; now when nothing is open.

@@ -38,6 +38,8 @@ class Log:
     attempts: list[DeliveryAttempted] = field(default_factory=list)
     lanes: dict[tuple[Lane, int], StoryReleased] = field(default_factory=dict)
     passed_before: list[Record] = field(default_factory=list)
+    flashes: dict[int, Record] = field(default_factory=dict)
+    flash_waits: dict[int, int] = field(default_factory=dict)
     asked_back_to: list[datetime | None] = field(default_factory=list)
 
     async def publish(
@@ -67,9 +69,16 @@ class Log:
     async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
         return self.lanes.get((lane, offset))
 
-    async def passed(self, take: Callable[[Record], None]) -> None:
+    async def record(self, lane: Lane, offset: int) -> Record | None:
+        return self.flashes.get(offset) if lane is Lane.FLASH else None
+
+    async def passed(self, take: Callable[[Record], None]) -> int:
         for one in self.passed_before:
             take(one)
+        return 0
+
+    async def flash_backlog(self, shards: frozenset[int]) -> dict[int, int]:
+        return self.flash_waits
 
     def on(self, *topics: Topic) -> list[Outgoing]:
         return [one for one in self.appended if one.topic in topics]

@@ -247,3 +247,23 @@ async def test_another_story_does_not_wait(bench: Bench) -> None:
     other = placed(1, Kind.PUBLISH).model_copy(update={"story_id": f"{STORY}:other"})
     await owed(bench, other)
     assert delivered(bench) == [1]
+
+
+async def test_after_a_hand_over_the_flashes_that_waited_go_before_the_rest(bench: Bench) -> None:
+    """Two consumers bring the lanes; release 1 rode flash and would be lost behind release 2."""
+    bench.log.flash_waits = {0: 1}
+    await bench.deliverer.gained(frozenset({0}))
+    await owed(bench, placed(2))
+    assert bench.wire.sent == []
+    await bench.deliverer.handle(block_record(placed(1, Kind.PUBLISH, Lane.FLASH), "ep_1", offset=0))
+    await bench.work()
+    assert delivered(bench) == [1, 2]
+
+
+async def test_flashes_that_were_finished_before_the_hand_over_hold_nobody_back_for_long(bench: Bench) -> None:
+    """They are not read again."""
+    bench.log.flash_waits = {0: 1}
+    await bench.deliverer.gained(frozenset({0}))
+    await owed(bench, placed(2))
+    await bench.fall_due(2)
+    assert delivered(bench) == [2]

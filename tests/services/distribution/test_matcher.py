@@ -190,14 +190,33 @@ async def test_a_release_is_matched_with_what_was_registered_before_it(bench: Be
     one = matcher(bench)
     asked: list[tuple[Lane, int]] = []
 
-    async def read_on(lane: Lane, offset: int) -> None:
+    async def read_on(lane: Lane, offset: int) -> int:
         asked.append((lane, offset))
         bench.know(endpoint("ep_2"), subscription("s2", "ep_2"))
+        return 0
 
     one.known_before = read_on
     await one.handle(release_record(item(lane=Lane.FLASH), offset=7))
     assert asked == [(Lane.FLASH, 7)]
     assert {each for _, ids in owed(bench.log) for each in ids} == {"ep_1", "ep_2"}
+
+
+async def test_a_flash_goes_first_though_the_routine_lane_was_read_before_it(bench: Bench) -> None:
+    """Its consumer is a moment slower; whoever wants every release would miss it otherwise."""
+    one = matcher(bench)
+    poison = record(Topic.RELEASED_FLASH, b"poison", 0)
+    flash = release_record(item(1, lane=Lane.FLASH), 1)
+    bench.log.flashes = {0: poison, 1: flash}
+
+    async def two_flashes(lane: Lane, offset: int) -> int:
+        return 2
+
+    one.known_before = two_flashes
+    await one.handle(release_record(item(2, Kind.UPDATE)))
+    with pytest.raises(Unprocessable):
+        await one.handle(poison)
+    await one.handle(flash)
+    assert owed(bench.log) == [(1, ("ep_1",)), (2, ("ep_1",))]
 
 
 async def test_a_matcher_that_may_have_a_successor_writes_nothing(bench: Bench) -> None:
