@@ -12,6 +12,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Misconfigured
+from shared.platform.groups import refuse_to_join_strangers
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name
 
@@ -139,7 +140,12 @@ OpenConsumer = Callable[..., Awaitable[Any]]
 
 
 async def open_consumer(kafka: KafkaSettings, **settings: Any) -> BrokerConsumer:
-    """A started consumer that commits only when told to and never picks a start by itself."""
+    """A started consumer that commits only when told to and never picks a start by itself.
+
+    Raises Misconfigured for a member (`group_instance_id`) of a group in which strangers sit.
+    """
+    if "group_instance_id" in settings:
+        await refuse_to_join_strangers(kafka, settings["group_id"])
     ours = {"fetch_max_wait_ms": FETCH_WAIT_MS, "metadata_max_age_ms": 30_000} | settings
     consumer = BrokerConsumer(
         bootstrap_servers=kafka.bootstrap,

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, for_code
 
 from shared.domain.errors import Misconfigured
+from shared.platform.settings import KafkaSettings
 
 PROTOCOL_TYPE: Final = "consumer"
 ASSIGNOR: Final = "roundrobin"
@@ -26,6 +28,19 @@ async def refuse_foreign_groups(admin: Any, groups: Iterable[str]) -> None:
             _refuse_foreign(group, *await _described(admin, group))
 
 
+async def refuse_to_join_strangers(kafka: KafkaSettings, group: str) -> None:
+    """Misconfigured where the group (by its full name) has foreign members.
+
+    aiokafka tells nobody that the broker refuses the member: it would wait for its partitions for ever.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, client_id=kafka.client_id)
+    try:
+        await admin.start()
+        await refuse_foreign_groups(admin, [group])
+    finally:
+        await admin.close()
+
+
 async def _described(admin: Any, group: str) -> tuple[str, str, list[str]]:
     """The group's protocol type, its assignor, and the client ids of its members; asks one group at a time.
 
@@ -34,12 +49,14 @@ async def _described(admin: Any, group: str) -> tuple[str, str, list[str]]:
     while True:
         try:
             [answer] = await admin.describe_consumer_groups([group])
+            [(code, _, _, protocol_type, assignor, members, *_)] = answer.groups
+            if (error := for_code(code)).retriable:
+                raise error()
         except KafkaError as error:
             if not error.retriable:
                 raise
             await asyncio.sleep(RETRY_S)  # a broker that has just started does not know its groups yet
             continue
-        [(_, _, _, protocol_type, assignor, members, *_)] = answer.groups
         return protocol_type, assignor, sorted({member[1] for member in members})
 
 

@@ -14,7 +14,6 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 
 from shared.domain.errors import Misconfigured
 from shared.platform.consuming import committed, group_name
-from shared.platform.groups import _refuse_foreign
 from shared.platform.provisioning import GROUPS, BrokerUnreachable, provision, readers
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import TOPICS, Topic, name, spec
@@ -198,12 +197,6 @@ async def test_members_that_share_as_ours_do_are_fine(kafka: KafkaSettings) -> N
     await provision(kafka, profile="local")
     async with a_member(kafka, "moderation", RoundRobinPartitionAssignor):
         assert (await provision(kafka, profile="local")).created == ()
-
-
-def test_a_group_that_is_no_consumers_is_refused() -> None:
-    """A connector's workers, say, under one of our names."""
-    with pytest.raises(Misconfigured, match=r"group moderation \(worker-1\) are no consumers.*connect\. Stop them"):
-        _refuse_foreign("moderation", "connect", "sessioned", ["worker-1"])
 
 
 async def test_a_broker_older_than_3_9_is_refused() -> None:
