@@ -379,18 +379,24 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             if term.preparing is not None:
                 term.preparing.cancel()
                 await asyncio.wait({term.preparing}, timeout=drain)
-            await self._drained(drain)
-            await self._let_go()
-            await self._commit_now()
             try:
-                if self._ownership is not None and term.told:
-                    await self._ownership.lost(term.partitions)
-                    await self._commit_now()
+                await self._drained(drain)
             finally:
-                for position, intake in enumerate(self._intakes):
-                    # not when ending: aiokafka's fetcher misses a close that comes right behind an unsubscribe
-                    intake.leave(unassign=position > 0 and not self._ending)
-                self._promised = set()
+                await self._hand_over(term)
+
+    async def _hand_over(self, term: _Term) -> None:
+        """Commit what is finished, tell the owner, forget the rest."""
+        await self._let_go()
+        await self._commit_now()
+        try:
+            if self._ownership is not None and term.told:
+                await self._ownership.lost(term.partitions)
+                await self._commit_now()
+        finally:
+            for position, intake in enumerate(self._intakes):
+                # not when ending: aiokafka's fetcher misses a close that comes right behind an unsubscribe
+                intake.leave(unassign=position > 0 and not self._ending)
+            self._promised = set()
 
     async def _drained(self, within: float) -> None:
         """Wait until nothing is being done, or for so long."""

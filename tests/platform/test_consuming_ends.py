@@ -11,6 +11,9 @@ from aiokafka.structs import TopicPartition
 from shared.domain.errors import Unprocessable
 from shared.platform.consumers import open_consumer
 from shared.platform.consuming import Completion, Expelled, Membership, Record, Source, follower_group
+from shared.platform.health import Health
+from shared.platform.intake import RECOMMIT_S, Share
+from shared.platform.offsets import LowWatermark
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name
 from tests.fakes.log_twin import ConsumerTwin, LogTwin
@@ -181,6 +184,41 @@ class TestAtRest:
         async with cluster.running(SOURCES, handle=desk.handle, park=desk.park):
             await wait_until(lambda: committed(cluster, 2), WITHIN)
         assert desk.effects == ["rests"]
+
+
+class TestTroubleAtTheEnd:
+    async def test_a_park_that_fails_while_the_loop_drains_costs_no_other_record(self, cluster: Cluster) -> None:
+        """What is finished is committed and the owner is told, whatever becomes of the record in trouble."""
+        await lanes(cluster, partitions=1)
+        await cluster.fill(Topic.INBOX, ["a", "b"])
+        owner, promises, health = Stuck(), list[Completion](), Health()
+
+        async def handle(record: Record) -> Completion | None:
+            if text(record) == "a":
+                return None
+            promises.append(Completion())
+            return promises[-1]
+
+        async def park(record: Record, error: Unprocessable) -> None:
+            raise ConnectionError("the dead-letter topic does not answer")
+
+        async with cluster.running(
+            SOURCES, handle=handle, park=park, ownership=owner, commit_every=3600, drain_within=3600, health=health
+        ) as loop:
+            await wait_until(lambda: promises, WITHIN)
+            loop.stop.set()
+            await wait_until(lambda: "stopped" in health.ready()[1].values(), WITHIN)
+            promises[0].fail(Unprocessable("no such desk"))
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(loop.task, WITHIN)
+        assert await committed(cluster, 1)
+        assert owner.told == ["gained", "lost"]
+
+    def test_an_offset_that_did_not_change_is_committed_again(self) -> None:
+        """Whatever an owner before has committed late does not stay."""
+        share = Share(LowWatermark(3), (3, 0), committed_at=100.0)
+        assert not share.to_commit(100.0 + RECOMMIT_S)
+        assert share.to_commit(100.1 + RECOMMIT_S)
 
 
 class TestSpareMember:
