@@ -14,6 +14,8 @@ from tests.simulation.world import Move, Schedule, World
 SCHEDULES = 1_200
 SEED = 1
 
+pytestmark = pytest.mark.timeout(900)  # processor time is what it takes, and others may need it too
+
 
 def test_whatever_happens_nothing_is_lost_early_resurrected_or_out_of_order(capsys: pytest.CaptureFixture[str]) -> None:
     """Crashes at any append, late tables, lanes that pass each other, receivers that fail (`make simulate N=…`)."""

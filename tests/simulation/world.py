@@ -99,16 +99,37 @@ class World:
 
     def play(self, schedule: Schedule) -> None:
         """Raises `Violation` for whatever must not happen."""
-        random.seed(schedule.seed)  # the product's jitter is part of what is replayed
         try:
+            self.begin(schedule.seed)
             for move in schedule.moves:
-                self._moves()[move.what](move.a, move.b)
-            self._drain(Random(schedule.seed))
-            reckon(self._log, self.driver, self.receivers)
-            pages = {story_id: self._page(story_id) for story_id in self.driver.stories}
-            reckon_shown(self._log, self.listeners, pages)
+                self.move(move)
+            self.settle(schedule.seed)
         finally:
             self.close()
+
+    def begin(self, seed: int) -> None:
+        random.seed(seed)  # the product's jitter is part of what is replayed
+
+    def move(self, move: Move) -> None:
+        """Do one step. Raises `Violation`."""
+        self._moves()[move.what](move.a, move.b)
+
+    def settle(self, seed: int) -> None:
+        """Let everybody finish, in an order drawn from the seed, and reckon. Raises `Violation`."""
+        self._drain(Random(seed))
+        reckon(self._log, self.driver, self.receivers)
+        pages = {story_id: self._page(story_id) for story_id in self.driver.stories}
+        reckon_shown(self._log, self.listeners, pages)
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody runs who could die."""
+        return self._newsroom is not None or self._post is not None
+
+    @property
+    def asked(self) -> bool:
+        """Whether an endpoint is to answer."""
+        return self._post is not None and bool(self._post.exchanges)
 
     def close(self) -> None:
         """Leave nothing running."""
