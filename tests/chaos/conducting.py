@@ -32,7 +32,6 @@ LOOKED_EVERY_S = 2.0
 PAGES_READ = 3000
 """Story pages read after the run, at most: all of them in a run of five minutes."""
 ACTIVE_WITHIN_S = 60.0
-RECEIPTS_WITHIN_S = 60.0
 BROKEN_BY_ITSELF_S = 15.0
 
 Say = Callable[[str], None]
@@ -75,7 +74,7 @@ async def conduct(
 ) -> History:
     """Tell `stories` to a running wire while `inflict` does its work, and return everything for the judge.
 
-    `patience_s`: how long what is still owed is waited for, once all is told and healthy.
+    `patience_s`: how long receipts, and then what is still owed, are waited for once all is told and healthy.
     """
     until_s = max(story.at_s for story in stories)
     run = Run(wire, seed, listeners or [*cast.endpoints(seed, until_s), *cast.readers()], say, patience_s)
@@ -194,7 +193,7 @@ async def _settle(run: Run, gateway: httpx2.AsyncClient) -> None:
     """Wait until all embargoes of the run are over, all receipts told, and nothing is owed that can still come."""
     due = [entry.until for _, entry in run.ledger.entries() if (entry.step.embargo_s or FAR_S) < FAR_S]
     await asyncio.sleep(max([0.0, *due]) - time.time())
-    await gathering.gather_receipts(gateway, run.ledger, RECEIPTS_WITHIN_S)
+    await gathering.gather_receipts(gateway, run.ledger, run.patience_s)
     waiting = list(run.ledger.accounts.values())
 
     async def nothing_is_owed() -> bool:
