@@ -22,7 +22,8 @@ Pair = tuple[str, str]
 
 class Place(BaseModel):
     """One unanswered release. `waits`: its own record has passed, and it is fetched by `offset` in its lane when it is
-    its turn; otherwise a retry topic, or a block whose offset has not passed, holds it.
+    its turn; otherwise a retry topic, or a block whose offset has not passed, holds it. `since`: when it was put
+    here first, epoch µs.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -33,6 +34,7 @@ class Place(BaseModel):
     lane: Lane
     offset: int | None = None
     waits: bool = False
+    since: int = 0
 
 
 class HeldStory(BaseModel):

@@ -5,20 +5,27 @@ Written down in `endpoint.health` before anything passes on the strength of it, 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 
 from services.distribution.deliveries import Delivery, body_of
 from services.distribution.held_back import HeldBack, HeldStory, Place
 from services.distribution.matching import ShardOf
-from services.distribution.ports import Publishing, ReleasedLog
+from services.distribution.ports import Clock, Publishing, ReleasedLog
 from services.distribution.registry import Registry
 from services.distribution.standings import Standings
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
-from shared.domain.events import EPOCH
+from shared.domain.events import EPOCH, epoch_us
 from shared.domain.item import Item
 from shared.domain.story import Lane
 from shared.domain.subscription import Ordering
+from shared.platform.clock import SystemClock
+from shared.platform.logs import logger
 from shared.platform.topics import Topic
+
+LONGEST_AWAY: Final = timedelta(days=7)
+"""How long the retry topics keep a record; no delivery is tried for longer than half of that."""
 
 
 @dataclass(slots=True)
@@ -33,6 +40,7 @@ class InTurn:
     shard_of: ShardOf
     queue: Callable[[Delivery], None]
     tenure: Tenure = field(default_factory=Tenure)
+    clock: Clock = field(default_factory=SystemClock)
     _fetched: set[str] = field(default_factory=set)
     """Delivery ids of those that were fetched and have not ended."""
 
@@ -71,6 +79,7 @@ class InTurn:
             if self.registry.ordering_of(delivery.endpoint_id) is not Ordering.EVERY:
                 return
             held = HeldStory(endpoint_id=delivery.endpoint_id, story_id=delivery.story_id)
+        before = held.place(item.release_no)
         place = Place(
             release_no=item.release_no,
             version=item.version,
@@ -78,9 +87,10 @@ class InTurn:
             lane=item.lane,
             offset=item.seq,
             waits=waits,
+            since=before.since if before else epoch_us(self.clock.now()),
         )
         self._fetched.discard(delivery.delivery_id)
-        if held.place(item.release_no) != place:
+        if before != place:
             await self._write(held.holding(place))
 
     async def ended(self, delivery: Delivery, *, delivered: bool) -> None:
@@ -102,7 +112,18 @@ class InTurn:
     async def resume(self, shard: int) -> None:
         """Go on with what an owner before this one left between an answer and the next release."""
         for held in self.held.of_shard(shard, self.shard_of):
-            await self._go_on(held)
+            await self._go_on(await self._without_strays(held))
+
+    async def _without_strays(self, held: HeldStory) -> HeldStory:
+        """Let nobody wait for a release that no retry topic holds any more: its owner was away for too long."""
+        oldest = epoch_us(self.clock.now() - LONGEST_AWAY)
+        strays = [each.release_no for each in held.releases if not each.waits and each.since < oldest]
+        for release_no in strays:
+            logger().error("held.stray", endpoint_id=held.endpoint_id, story_id=held.story_id, release_no=release_no)
+            held = held.without(release_no, delivered=False)
+        if strays:
+            await self._write(held)
+        return held
 
     def lost(self, shards: frozenset[int]) -> None:
         self.held.lost(shards, self.shard_of)

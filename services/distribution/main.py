@@ -102,7 +102,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         queues.add(delivery)
         workers.wake()
 
-    in_turn = InTurn(tables.held, tables.registry, tables.standings, publisher, past, shard_of, queue, tenure)
+    in_turn = InTurn(tables.held, tables.registry, tables.standings, publisher, past, shard_of, queue, tenure, clock)
     journal = Journal(publisher, clock, tried)
     log = KafkaAttemptLog(kafka, matchers, deliverers)
     deliverer = Deliverer(

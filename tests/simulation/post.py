@@ -114,7 +114,7 @@ class Post:
             known_before=readings.known_before,
         )
         queue = self._queues.add
-        in_turn = InTurn(held, registry, standings, self.appender, readings, shard_of, queue, tenure)
+        in_turn = InTurn(held, registry, standings, self.appender, readings, shard_of, queue, tenure, clock)
         self._deliverer = Deliverer(
             standings,
             journal,

@@ -148,6 +148,7 @@ class Bench:
             self.shard_of,
             self.queues.add,
             self.tenure,
+            self.clock,
         )
         journal = Journal(self.log, self.clock, self.tried)
         self.deliverer = Deliverer(

@@ -10,11 +10,21 @@ from services.distribution.outcome import Delivered, GateShut, Outcome, Refused,
 from services.distribution.sending import Answer, Gate, SendRequest
 from shared.domain.errors import Unprocessable
 from shared.domain.events import encode_event
+from shared.domain.state import Stage, StoryState, VersionState
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import EndpointState, Ordering
 from shared.platform.consuming import Completion
 from shared.platform.topics import Topic
-from tests.services.distribution.deliveries import NOON, block_record, endpoint, item, record, released, subscription
+from tests.services.distribution.deliveries import (
+    NOON,
+    STORY,
+    block_record,
+    endpoint,
+    item,
+    record,
+    released,
+    subscription,
+)
 from tests.services.distribution.ledger import Bench
 
 SHARDS = frozenset({0})
@@ -109,6 +119,33 @@ async def test_a_kill_cancels_the_retry_that_waits(bench: Bench) -> None:
     await bench.fall_due(30)
     assert [row.data.state for row in bench.log.rows()] == ["retrying", "delivered", "killed"]
     assert len(bench.wire.sent) == 2
+
+
+@pytest.mark.parametrize("becomes", [Stage.HELD, Stage.REJECTED])
+async def test_a_version_that_is_not_released_stops_no_retry_of_the_one_before(bench: Bench, becomes: Stage) -> None:
+    """Version 2 is held, then rejected, while version 1 waits in a tier: only what is released counts."""
+    bench.wire.answers = [Refused(503)]
+    await bench.deliverer.handle(block_record(item(), "ep_1"))
+    await bench.work()
+    first, second = [
+        VersionState(
+            version=number,
+            stage=stage,
+            kind=Kind.UPDATE,
+            content_hash="",
+            event_id=str(number),
+            source="desk",
+            urgency=4,
+            lane=Lane.ROUTINE,
+        )
+        for number, stage in ((1, Stage.RELEASED), (2, becomes))
+    ]
+    state = StoryState(story_id=STORY, versions={1: first, 2: second}, newest=2, released=1, release_no=1)
+    bench.standings.apply(record(Topic.STATE, state.model_dump_json().encode()))
+    [(_, retry)] = bench.log.retries()
+    await bench.deliverer.handle(retry)
+    await bench.fall_due(30)
+    assert [row.data.state for row in bench.log.rows()] == ["retrying", "delivered"]
 
 
 async def test_a_kill_that_comes_while_connecting_shuts_the_gate(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """At an endpoint that wants every release: in order per story, whoever dies, and held back no longer than need be."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -267,3 +268,12 @@ async def test_flashes_that_were_finished_before_the_hand_over_hold_nobody_back_
     await owed(bench, placed(2))
     await bench.fall_due(2)
     assert delivered(bench) == [2]
+
+
+async def test_nobody_waits_for_a_retry_that_no_topic_holds_any_more(bench: Bench) -> None:
+    """Its owner was away for longer than the tiers keep their records."""
+    await blocked(bench)
+    bench.clock.advance(timedelta(days=8))
+    again = await bench.restarted()
+    await again.fall_due(0)
+    assert delivered(again) == [2, 3]
