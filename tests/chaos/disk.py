@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,17 @@ def small_disk(at: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(at)
     finally:
         unmount(at)
+
+
+@contextmanager
+def small_disk_if_possible(at: Path) -> Iterator[SmallDisk | None]:
+    """The same, or None where none can be mounted."""
+    with ExitStack() as mounted:
+        try:
+            disk = mounted.enter_context(small_disk(at))
+        except NoSmallDisk:
+            disk = None
+        yield disk
 
 
 def unmount(at: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,14 +19,13 @@ from deploy.local import accounts, instance, layout, runner
 from deploy.local.instance import Instance
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import Service
-from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.redis import LocalRedis
 from deploy.local.supervisor import READY_WITHIN_S, ServiceProcess, Supervisor
-from shared.platform.known_settings import KNOWN
 from shared.platform.provisioning import provision
 from shared.platform.settings import KafkaSettings
-from tests.chaos.disk import NoSmallDisk, SmallDisk, small_disk
+from tests.chaos.disk import SmallDisk, small_disk_if_possible
 from tests.chaos.guardian import ended_by_sigterm, guarded
+from tests.chaos.placing import allowing, free_ports, second, told_so
 from tests.chaos.reins import Life, Reined
 from tests.journeys.instance import Wire
 
@@ -150,7 +149,7 @@ class ChaosWire:
 
     async def add(self, name: str) -> str:
         """Start a second copy of a service with an instance number and a port of its own; returns its name."""
-        copy = _second(self.services[name])
+        copy = second(self.services[name])
         self._adopt(copy)
         try:
             await self.supervisor.bring_up({copy.name: self._reins[copy.name]})
@@ -281,62 +280,22 @@ async def chaos_wire(
     block as Ctrl-C does. Raises `Missing` without Java or Redis, `ServerFailed` when a service does not come up.
     """
     with instance.take(data), ended_by_sigterm(), guarded(data):
-        ports, receivers = _ports()
+        ports, receivers = free_ports(RECEIVERS)
         kafka, redis = LocalKafka(data / KAFKA, ports.kafka), LocalRedis(data / REDIS, ports.redis)
-        secrets = instance.kept_secrets(data)
-        failpoints = data / "failpoints"
-        told = {
-            "WIRE_ENDPOINT_ALLOW": ",".join(f"{LOOPBACK}:{port}" for port in receivers),
-            **({"WIRE_FAILPOINTS": str(failpoints)} if "WIRE_FAILPOINTS" in KNOWN else {}),
-            **(settings or {}),
-        }
+        secrets, failpoints = instance.kept_secrets(data), data / "failpoints"
+        told = {"WIRE_ENDPOINT_ALLOW": allowing(receivers), "WIRE_FAILPOINTS": str(failpoints), **(settings or {})}
         services = [
-            replace(
-                one,
-                environment={**one.environment, **told},
-                arguments=tuple((commands or {}).get(one.name, one.arguments)),
-            )
+            told_so(one, told, (commands or {}).get(one.name))
             for one in layout.services(ports, kafka.bootstrap, redis.url, secrets)
         ]
         log = data / "logs" / "runner.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", buffering=1) as say:
             supervisor = Supervisor(lambda line: print(line, file=say))
-            with _disk_for(kafka) if own_disk else nullcontext() as disk:
+            with small_disk_if_possible(kafka.records) if own_disk else nullcontext() as disk:
                 chaos = ChaosWire(Wire(data, receivers), kafka, redis, supervisor, {}, [], failpoints, disk)
                 try:
                     await chaos._rise(services, secrets)
                     yield chaos
                 finally:
                     await chaos._fall()
-
-
-def _ports() -> tuple[layout.Ports, list[int]]:
-    """Free ports for every process, and for receivers."""
-    taken: list[int] = []
-    while len(taken) < 10 + RECEIVERS:
-        taken.append(free_port(frozenset(taken)))
-    return layout.Ports(*taken[:10]), taken[10:]
-
-
-def _second(service: Service) -> Service:
-    """The same service as another copy: instance number 2, a port of its own."""
-    port = free_port()
-    own = {
-        name: str(port)
-        for name, value in service.environment.items()
-        if name.startswith("WIRE_") and name.endswith("_PORT") and value == str(service.port)
-    }
-    environment = {**service.environment, **own, "WIRE_INSTANCE": "2"}
-    return replace(service, name=f"{service.name}-2", environment=environment, port=port)
-
-
-@contextmanager
-def _disk_for(kafka: LocalKafka) -> Iterator[SmallDisk | None]:
-    """A small disk for the broker's records; None where none can be mounted."""
-    with ExitStack() as mounted:
-        try:
-            disk = mounted.enter_context(small_disk(kafka.records))
-        except NoSmallDisk:
-            disk = None
-        yield disk
