@@ -8,7 +8,6 @@ effects are not confirmed yet holds back the offset, not the records after it.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -28,6 +27,7 @@ from shared.platform.consumers import (
 )
 from shared.platform.handling import Completion, Handler, Ownership, Park
 from shared.platform.health import Health
+from shared.platform.in_hand import InHand, LetGo
 from shared.platform.intake import Intake, NoCommittedOffset, Share, Source, Start, Window
 from shared.platform.membership import Expelled, Membership
 from shared.platform.parking import ParkingBudget, TooManyParked
@@ -57,7 +57,6 @@ __all__ = [
 WINDOW = Window()
 COMMIT_EVERY_S = 0.2
 DRAIN_WITHIN_S = 5.0
-LET_GO_WITHIN_S = 1.0
 COMMIT_WITHIN_S = 3.0
 PARKED_PER_MINUTE = 60
 
@@ -173,19 +172,14 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._failure: BaseException | None = None
         self._ending = False
         self._releasing = asyncio.Lock()
-        self._in_hand = 0  # records being handled or parked by the loop itself
-        self._interrupted = False  # whether the loop was told to let go of that
-        self._main: asyncio.Task[Any] | None = None
-        self._promised: set[Completion] = set()  # what is open, and what has failed and is not parked yet
+        self._in_hand = InHand()
         self._unparked: deque[tuple[Intake, Share, Record, Completion]] = deque()
-        self._finished = asyncio.Event()
         self._waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         membership.on_revival(self._wake)
 
     # The life of the loop
 
     async def run(self, sources: Sequence[Source], window: Window) -> None:
-        self._main = asyncio.current_task()
         helpers = [asyncio.create_task(self._watch_stop()), asyncio.create_task(self._commit_regularly())]
         self._ready(False, "joining the group")
         try:
@@ -247,7 +241,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         if self._failure is None:
             self._failure = error
         self._cancel_preparation()
-        self._interrupt()
+        self._in_hand.interrupt()
         self._wake()
 
     async def _watch_stop(self) -> None:
@@ -255,15 +249,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._cancel_preparation()
         self._wake()
         await asyncio.sleep(self._drain_within)
-        self._interrupt()
-
-    def _interrupt(self) -> None:
-        """Cancel the handler of the record in hand; the loop lives on, and the record stays unfinished."""
-        main = self._main
-        if main is None or main is asyncio.current_task() or self._interrupted or not self._in_hand:
-            return
-        self._interrupted = True
-        main.cancel()
+        self._in_hand.interrupt()
 
     def _cancel_preparation(self) -> None:
         if self._term is not None and self._term.preparing is not None:
@@ -380,13 +366,13 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
                 term.preparing.cancel()
                 await asyncio.wait({term.preparing}, timeout=drain)
             try:
-                await self._drained(drain)
+                await self._in_hand.drained(drain, self._park_at_end)
             finally:
                 await self._hand_over(term)
 
     async def _hand_over(self, term: _Term) -> None:
         """Commit what is finished, tell the owner, forget the rest."""
-        await self._let_go()
+        await self._in_hand.let_go()
         await self._commit_now()
         try:
             if self._ownership is not None and term.told:
@@ -396,26 +382,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             for position, intake in enumerate(self._intakes):
                 # not when ending: aiokafka's fetcher misses a close that comes right behind an unsubscribe
                 intake.leave(unassign=position > 0 and not self._ending)
-            self._promised = set()
-
-    async def _drained(self, within: float) -> None:
-        """Wait until nothing is being done, or for so long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while self._in_hand or not all(one.at_rest and not one.done() for one in self._promised):
-                    self._finished.clear()
-                    if self._ending:  # before that the loop itself does it
-                        await self._park_settled()
-                    await self._finished.wait()
-
-    async def _let_go(self) -> None:
-        """The record in hand is somebody else's from here on."""
-        self._interrupt()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LET_GO_WITHIN_S):
-                while self._in_hand:
-                    self._finished.clear()
-                    await self._finished.wait()
+            self._in_hand.forget()
 
     # Handling
 
@@ -431,21 +398,14 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
 
     async def _handle_one(self, intake: Intake, share: Share, record: Record) -> None:
         intake.begin(share, record)
-        self._in_hand += 1
         try:
-            completion = await self._handled(record)
-        except asyncio.CancelledError:
-            if not self._was_interrupted():
-                raise
+            completion = await self._in_hand.doing(self._handled(record))
+        except LetGo:
             return
-        finally:
-            self._in_hand -= 1
-            self._finished.set()
-        self._was_interrupted()  # by whom the handler has not heeded
         if completion is None:
             self._finish(intake, share, record)
         else:
-            self._promised.add(completion)
+            self._in_hand.promised(completion)
             completion.add_done_callback(partial(self._settled, intake, share, record))
 
     async def _handled(self, record: Record) -> Completion | None:
@@ -457,22 +417,15 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             await self._park(record, error)
             return None
 
-    def _was_interrupted(self) -> bool:
-        """Whether a cancellation that has just been met was `_interrupt`'s and nobody else's; it is over then."""
-        if not self._interrupted or self._main is None:
-            return False
-        self._interrupted = False
-        return self._main.uncancel() == 0
-
     def _settled(self, intake: Intake, share: Share, record: Record, completion: Completion) -> None:
         """A handler's promise has been kept, or cannot be."""
         error = completion.exception()
         if error is None:
-            self._promised.discard(completion)
             self._finish(intake, share, record)
+            self._in_hand.kept(completion)
         elif isinstance(error, Unprocessable):
             self._unparked.append((intake, share, record, completion))
-            self._finished.set()
+            self._in_hand.changed()
             self._wake()
         else:
             self._fail(error)
@@ -480,19 +433,20 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     def _finish(self, intake: Intake, share: Share, record: Record) -> None:
         if intake.finish(share, record):
             self._wake()
-        self._finished.set()
 
     async def _park_settled(self) -> None:
-        """Park the records whose completion failed for good."""
+        """Park the records whose completion failed for good; not those of partitions that went meanwhile."""
         while self._unparked:
             intake, share, record, completion = self._unparked.popleft()
             error = completion.exception()
-            if isinstance(error, Unprocessable) and intake.owns(
-                share, record.partition
-            ):  # else it is handed over again
+            if isinstance(error, Unprocessable) and intake.owns(share, record.partition):
                 await self._park(record, error)
-                self._promised.discard(completion)
                 self._finish(intake, share, record)
+            self._in_hand.kept(completion)
+
+    async def _park_at_end(self) -> None:
+        if self._ending:  # before that the loop itself does it
+            await self._park_settled()
 
     async def _park(self, record: Record, error: Unprocessable) -> None:
         self._budget.check(error)
