@@ -101,7 +101,7 @@ class Reckoning:
                 continue
             released = was_released(entry)
             if released is False:
-                yield number, *self._unreleased(entry)
+                yield number, *self._unreleased(number, entry, seen)
                 continue
             wanted = self._wanted(number, entry)
             owed = owed or (wanted and released is True)
@@ -133,7 +133,9 @@ class Reckoning:
         )
 
     @staticmethod
-    def _unreleased(entry: Entry) -> tuple[str, str]:
+    def _unreleased(number: int, entry: Entry, seen: set[int]) -> tuple[str, str]:
+        if number in seen:
+            return "delivered", f"it came, and its receipt says {entry.receipt or 'nothing'}"
         outcome = "duplicate" if entry.twice and entry.step.again is not None else entry.step.counts_as or entry.receipt
         if outcome in OUTCOMES and outcome != "delivered":
             return outcome, ""
