@@ -170,15 +170,17 @@ class Deliverer:
         )
         appended = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=retry.due_at.tzinfo)
         held_until = min(appended + TIER_OF[record.topic].delay, retry.due_at)
-        self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry.due_at))
+        finished.completion.at_rest = True  # neither a stop nor a hand-over waits for it
+        self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry.due_at, finished.completion))
         return finished.completion
 
-    async def _next_hop(self, delivery: Delivery, due_at: datetime) -> None:
+    async def _next_hop(self, delivery: Delivery, due_at: datetime, passing: Completion) -> None:
         """Wait out the last seconds in memory, else let `Dispatch` send it or carry it on: both ask the gate."""
         now = self.clock.now()
         if due_at > now and next_tier(due_at, now) is None:
-            self.waiting.add(due_at, delivery.shard, lambda: self._next_hop(delivery, due_at))
+            self.waiting.add(due_at, delivery.shard, lambda: self._next_hop(delivery, due_at, passing))
         else:
+            passing.at_rest = False
             self.queues.add(delivery)
             self.wake()
 
