@@ -38,7 +38,8 @@ async def main() -> None:
 async def jobs(settings: IngestSettings, opened: AsyncExitStack) -> dict[str, Job]:
     """Open every connection in `opened` and return what is to run over them."""
     kafka, health = settings.kafka, Health("keys", "desk hints")
-    publisher = await opened.enter_async_context(Publisher(kafka, "ingest"))
+    publisher = Publisher(kafka, "ingest")
+    opened.push_async_exit(publisher)  # connects at the first filing: without the broker the door says 503, and why
     redis = connect(settings.redis_url)
     opened.push_async_callback(redis.aclose)
     hints, book = DeskHints(), PrincipalBook(settings.operator_key.get_secret_value())
