@@ -36,7 +36,7 @@ async def wire(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosW
         brokers.unavailable(str(error))
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 async def test_killing_every_service_leaves_nothing_unexplained(wire: ChaosWire) -> None:
     """Each service once by kill -9, one between a webhook and its answer, and Redis emptied, while stories flow."""
     seed = 4
@@ -95,7 +95,7 @@ def kinds(found: list[Violation]) -> set[str]:
 STATE = f"publish.{Topic.STATE}.before"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("copy", "action"), [("commit before effect", "kill"), ("ack on exception", "fail"), ("", "kill"), ("", "fail")]
 )
@@ -106,7 +106,7 @@ async def test_a_desk_that_passes_offsets_too_soon_loses_a_story(wire: ChaosWire
     assert copy or not kinds(found), found
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("copy", ["state after output", ""])
 async def test_a_desk_that_releases_before_it_remembers_gives_one_number_twice(wire: ChaosWire, copy: str) -> None:
     """Killed between the two, it meets the story's flash first, and knows nothing of what is already out."""
@@ -115,7 +115,7 @@ async def test_a_desk_that_releases_before_it_remembers_gives_one_number_twice(w
     assert copy or not kinds(found), found
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("copy", "case", "expected"),
     [("no release check", "refile", "order"), ("gate left out", "killed_later", "after kill")],
