@@ -6,6 +6,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
 from deploy.local import machine
 from deploy.local.child import ServerFailed
 from shared.platform.redis import connect
@@ -191,7 +194,7 @@ FAULTS: Mapping[Kind, Inflict] = {
     Kind.REDIS_AWAY: redis_away,
     Kind.POISON: poisoned,
 }
-FAILED = (NotHealthy, ServerFailed, ProcessLookupError, machine.Missing, TimeoutError)
+FAILED = (NotHealthy, ServerFailed, ProcessLookupError, machine.Missing, TimeoutError, KafkaError, RedisError)
 """What a fault raises when it could not be inflicted."""
 
 

@@ -29,8 +29,8 @@ PLAN = (
     Planned(1.0, Kind.FAILPOINT, "distribution", point="post.sent"),
     Planned(1.0, Kind.POISON, ALL, point=Poison.NO_JSON),
     Planned(4.0, Kind.REDIS_FLUSHED, REDIS),
-    Planned(16.0, Kind.BROKER_KILLED, KAFKA, 5.0),
 )
+OUTAGE = (Planned(0.0, Kind.BROKER_KILLED, KAFKA, 5.0),)
 
 
 @dataclass(slots=True)
@@ -91,8 +91,9 @@ async def _suffer(chaos: ChaosWire) -> None:
     async with Desk(chaos.wire) as desk, Subscriber(chaos.wire) as subscriber, subscriber.webhooks() as inbox:
         async with trickling(desk) as trickle:
             await inflict(chaos, PLAN, book)
+            await inflict(chaos, OUTAGE, book)
         assert [fault for fault in book.faults if not fault.took] == []
-        assert len(book.faults) == len(PLAN), book.left_out
+        assert len(book.faults) == len(PLAN + OUTAGE), book.left_out
         assert book.not_healthy() == []
         assert book.complaints() == []
         await chaos.healthy()
