@@ -20,7 +20,7 @@ async def test_a_door_started_without_the_broker_asks_to_come_back() -> None:
     settings = IngestSettings(kafka=away, ingest_port=port, operator_key=SecretStr("sl_x"))
     async with AsyncExitStack() as opened, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         todo, stop = await jobs(settings, opened), asyncio.Event()
-        serving = asyncio.create_task(todo["http"](stop))
+        serving = asyncio.ensure_future(todo["http"](stop))
 
         async def answered() -> httpx2.Response | None:
             try:
