@@ -6,6 +6,7 @@ effects are not confirmed yet holds back the offset, not the records after it.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -173,6 +174,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._ending = False
         self._releasing = asyncio.Lock()
         self._in_hand = InHand()
+        self._asked_to_stop_at: float | None = None
         self._unparked: deque[tuple[Intake, Share, Record, Completion]] = deque()
         self._waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         membership.on_revival(self._wake)
@@ -246,6 +248,7 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
 
     async def _watch_stop(self) -> None:
         await self._stop.wait()
+        self._asked_to_stop_at = time.monotonic()
         self._cancel_preparation()
         self._wake()
         await asyncio.sleep(self._drain_within)
@@ -258,13 +261,18 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def _end(self) -> None:
         """Finish what is in hand when asked to stop, commit what is finished, close. Never hides the first error."""
         try:
-            await self._release(drain=self._drain_within if self._failure is None else 0)
+            await self._release(self._left_to_drain() if self._failure is None else 0)
         except Exception as error:
             log.warning("consumer.release_failed", group=self._group, error=type(error).__name__)
             if self._failure is None:
                 raise
         finally:
             await asyncio.gather(*(intake.close() for intake in self._intakes))
+
+    def _left_to_drain(self) -> float:
+        """What the record in hand has left of the time; whoever stops us waits for all of it together."""
+        since = time.monotonic() if self._asked_to_stop_at is None else self._asked_to_stop_at
+        return max(0.0, since + self._drain_within - time.monotonic())
 
     # Joining, owning, leaving
 
