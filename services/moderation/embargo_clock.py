@@ -18,9 +18,6 @@ PROBE_EVERY: Final = timedelta(seconds=20)
 LOOK_AGAIN: Final = timedelta(seconds=1)
 """Longest sleep while something is planned: clocks are set, and machines are suspended."""
 
-BURST: Final = 100
-"""Lifts sent together; a flash that becomes due in between need not wait for all of a busy hour."""
-
 
 class EmbargoClock:
     """A job of its own beside the desk: it only sends, the desk decides (and never on this process's time)."""
@@ -43,10 +40,9 @@ class EmbargoClock:
             stopping.cancel()
 
     async def tick(self) -> None:
-        """Send everything that is due now."""
-        due = self._agenda.due(self._clock.now())
-        for start in range(0, len(due), BURST):
-            await self._lifts.send(due[start : start + BURST])
+        """Send what is due now, as far as there is room for it."""
+        if due := self._agenda.due(self._clock.now()):
+            await self._lifts.send(due)
 
     async def keep_time(self, stop: asyncio.Event) -> None:
         """Job: ask the broker for its time at the start and every 20 s, until `stop`.

@@ -7,7 +7,7 @@ from services.moderation.adapters.archive import FOLLOWERS, GROUP, LEAD, KafkaAr
 from services.moderation.adapters.ledger import KafkaLedger
 from services.moderation.adapters.lifts import CHECK as CLOCK_CHECK
 from services.moderation.adapters.lifts import KafkaLifts
-from services.moderation.adapters.texts import KafkaTexts
+from services.moderation.adapters.texts import AHEAD, KafkaTexts, RecentTexts
 from services.moderation.embargo_clock import EmbargoClock
 from services.moderation.handlers import Desk
 from services.moderation.housekeeping import Housekeeping
@@ -43,10 +43,11 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
     """Open what the service needs, to be closed by `opened`, and return its jobs by name."""
     kafka, health, clock, membership = settings.kafka, Health(STATES_CHECK, CLOCK_CHECK), BrokerClock(), Membership()
     publisher = await opened.enter_async_context(Publisher(kafka, "moderation", on_append_time=clock.observe))
-    lookup = await opened.enter_async_context(Lookup(kafka))
-    book, queue, own = StateBook(), StoryQueue(), OwnWrites()
+    lookup = await opened.enter_async_context(Lookup(kafka, ahead=AHEAD))
+    book, queue, own, recent = StateBook(), StoryQueue(), OwnWrites(), RecentTexts()
     opened.push_async_callback(queue.abandon)
-    archive, ledger, texts = KafkaArchive(kafka, own), KafkaLedger(publisher, membership, own), KafkaTexts(lookup)
+    archive, texts = KafkaArchive(kafka, own), KafkaTexts(lookup, recent)
+    ledger = KafkaLedger(publisher, membership, own, recent)
     desk, latecomers = Desk(book, ledger, texts, clock), Latecomers(book, archive, ledger, texts, queue, own)
     housekeeping = Housekeeping(book, ledger, queue, clock, membership.alive)
     embargoes = EmbargoClock(book, KafkaLifts(publisher, clock, health, membership), clock)

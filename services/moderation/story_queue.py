@@ -7,8 +7,9 @@ from typing import Final
 from shared.domain.errors import Unprocessable
 from shared.platform.consuming import Completion
 
-SLOTS: Final = 4
-"""Inputs that are not urgent and under way at once: enough to fill the time spent waiting for the broker."""
+SLOTS: Final = 24
+"""Inputs that are not urgent and under way at once: their records share the broker's round trips. A flash finds at
+most so many effects before its own."""
 
 Work = Callable[[], Awaitable[None]]
 

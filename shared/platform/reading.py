@@ -25,6 +25,7 @@ RETRY_S = 0.5
 PROBE_EVERY_S = 2.0  # how often a quiet reader asks whether the broker is still there
 PROBE_WITHIN_S = 2.0
 LOOKUP_WITHIN_S = 10.0
+LOOKUP_BYTES = 65_536
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -230,9 +231,11 @@ class Tail:
 class Lookup:
     """Reads single records by their place; look-ups wait for each other. Opened as an async context."""
 
-    def __init__(self, kafka: KafkaSettings, within: float = LOOKUP_WITHIN_S) -> None:
+    def __init__(self, kafka: KafkaSettings, within: float = LOOKUP_WITHIN_S, ahead: int = LOOKUP_BYTES) -> None:
+        """`ahead`: bytes asked for at a time; more than one record's worth only where its neighbours are wanted too."""
         self._kafka = kafka
         self._within = within
+        self._ahead = ahead
         self._consumer: Any = None
         self._turn = asyncio.Lock()
         self._assigned: FullTopicPartition | None = None
@@ -240,7 +243,7 @@ class Lookup:
 
     async def __aenter__(self) -> Self:
         # one record is wanted: fetch little, and never wait long for more
-        self._consumer = await open_consumer(self._kafka, max_partition_fetch_bytes=65_536, fetch_max_wait_ms=10)
+        self._consumer = await open_consumer(self._kafka, max_partition_fetch_bytes=self._ahead, fetch_max_wait_ms=10)
         return self
 
     async def __aexit__(
@@ -253,19 +256,27 @@ class Lookup:
 
         Raises TimeoutError when the broker does not answer in time.
         """
+        found = await self.read_from(topic, partition, offset, 1)
+        return found[0] if found and found[0].offset == offset else None
+
+    async def read_from(self, topic: Topic, partition: int, offset: int, most: int) -> list[Record]:
+        """What lies there and behind it, at most so many records and no more than came in one answer.
+
+        Raises as `read_one`.
+        """
         at = FullTopicPartition(name(topic, self._kafka.topic_prefix), partition)
         async with self._turn, asyncio.timeout(self._within):
             if offset >= self._ends.get(at, -1) and offset >= await self._end(at):
-                return None
+                return []
             self._point_at(at, offset)
             try:
-                raw = await self._next(at, offset)
+                found = await self._next(at, offset, most)
             except OffsetOutOfRangeError:
-                return None
+                return []
             finally:
                 with suppress(KafkaError):
                     self._consumer.pause(at)  # before the fetcher asks for what follows
-        return None if raw is None or raw.offset != offset else read(topic, raw)
+        return [read(topic, raw) for raw in found]
 
     async def _end(self, at: FullTopicPartition) -> int:
         while True:
@@ -285,14 +296,14 @@ class Lookup:
         self._consumer.seek(at, offset)
         self._consumer.resume(at)
 
-    async def _next(self, at: FullTopicPartition, offset: int) -> Any:
-        """The first record at or behind the offset; None when a gap reaches to the end."""
+    async def _next(self, at: FullTopicPartition, offset: int, most: int) -> Sequence[Any]:
+        """The first records at or behind the offset; none when a gap reaches to the end."""
         while True:
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=1)
-            for raw in batches.get(at, ()):
-                return raw
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=most)
+            if found := batches.get(at, ()):
+                return list(found)
             if await self._consumer.position(at) > offset:
-                return None
+                return []
 
 
 async def beginning_offsets(kafka: KafkaSettings, topics: Iterable[Topic]) -> dict[TopicPartition, int]:

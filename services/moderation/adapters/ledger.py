@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from services.moderation.adapters.texts import RecentTexts
 from services.moderation.own_writes import OwnWrites
 from services.moderation.ports import NoLongerOwner
 from shared.domain.events import StoryReleased
@@ -22,14 +23,23 @@ _LANES = {Lane.FLASH: Topic.RELEASED_FLASH, Lane.ROUTINE: Topic.RELEASED}
 class KafkaLedger:
     """`services.moderation.ports.Ledger` on the topics of the table."""
 
-    def __init__(self, publisher: Publisher, membership: Membership, own: OwnWrites | None = None) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        membership: Membership,
+        own: OwnWrites | None = None,
+        recent: RecentTexts | None = None,
+    ) -> None:
+        """`own` and `recent` are shared with whoever reads these topics back."""
         self._publisher = publisher
         self._membership = membership
         self._own = own or OwnWrites()
+        self._recent = recent or RecentTexts()
 
     async def keep_text(self, text: StoryText) -> TextRef:
-        key = key_of(text.story_id, str(text.version))
-        [there] = await self._write([Outgoing(Topic.TEXT, key, _json(text))])
+        key, value = key_of(text.story_id, str(text.version)), _json(text)
+        [there] = await self._write([Outgoing(Topic.TEXT, key, value)])
+        self._recent.remember(there.partition, there.offset, value)
         return TextRef(partition=there.partition, offset=there.offset)
 
     async def keep_kill(self, record: KillRecord) -> None:

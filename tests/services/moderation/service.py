@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
 from services.moderation.main import jobs
 from services.moderation.settings import ModerationSettings
 from shared.domain.events import DeskDecided, Event, StoryEnriched, StoryReleased, encode_event, parse_event
@@ -16,10 +19,10 @@ from shared.platform.clock import SystemClock
 from shared.platform.envelopes import headers_for
 from shared.platform.provisioning import provision
 from shared.platform.publishing import Appended, Publisher
-from shared.platform.reading import Tail
+from shared.platform.reading import Tail, end_offsets
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
-from shared.platform.topics import Topic
+from shared.platform.topics import Topic, name
 from tests.domain.stories import deciding, enriched
 from tests.waiting import wait_until
 
@@ -27,6 +30,7 @@ READ = (
     *(Topic.RELEASED, Topic.RELEASED_FLASH, Topic.CURRENT, Topic.STATE, Topic.KILLED),
     *(Topic.TEXT, Topic.DEAD_MODERATION),
 )
+INPUTS = (Topic.INBOX, Topic.INBOX_FLASH, Topic.LIFTS)
 WITHIN = 30
 
 
@@ -62,8 +66,20 @@ class Around:
         topic = Topic.INBOX_FLASH if lane_of(urgency) == "flash" else Topic.INBOX
         await self.put(topic, story_id, encode_event(event), event)
 
-    async def decide(self, story_id: str, action: str) -> None:
-        data = deciding(f"{story_id} {action}", action, break_glass=True).decision
+    async def delete_inputs(self) -> None:
+        """Let the retention of the inboxes pass over all that was filed so far."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.bootstrap)
+        await admin.start()
+        try:
+            ends = await end_offsets(self.kafka, INPUTS)
+            prefix = self.kafka.topic_prefix
+            places = {TopicPartition(name(at.topic, prefix), at.partition): end for at, end in ends.items()}
+            await admin.delete_records({at: RecordsToDelete(before_offset=end) for at, end in places.items()})
+        finally:
+            await admin.close()
+
+    async def decide(self, story_id: str, action: str, as_id: str = "") -> None:
+        data = deciding(f"{story_id} {as_id or action}", action, break_glass=True).decision
         event = DeskDecided(
             event_id=data.decision_id,
             story_id=story_id,

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.moderation.agenda import AFTER_T0, AGAIN_AFTER, Agenda, Due
-from services.moderation.embargo_clock import BURST, FIRST_PROBES, EmbargoClock
+from services.moderation.agenda import AFTER_T0, AGAIN_AFTER, WINDOW, Agenda, Due
+from services.moderation.embargo_clock import FIRST_PROBES, EmbargoClock
 from services.moderation.state_book import StateBook
 from shared.domain.lifecycle import decide
 from shared.domain.state import StoryState
@@ -37,7 +37,7 @@ class Sent:
 
 def embargoed(story_id: str = "s1", until: datetime | None = None, urgency: int = 4) -> StoryState:
     given = filing(f"{story_id} e1", embargo_until=until or later(60), urgency=urgency)
-    return decide(StoryState(story_id=story_id), given, NOON)
+    return decide(StoryState(story_id=story_id), given, later(-1))
 
 
 def clock_over(*states: StoryState) -> tuple[EmbargoClock, StateBook, Sent, FixedClock]:
@@ -84,12 +84,40 @@ async def test_the_most_urgent_of_many_goes_first() -> None:
     assert [story for story, _ in sent.lifts] == ["s1", "s3", "s2", "s0"]
 
 
-async def test_many_are_sent_in_bursts() -> None:
-    """No single send grows beyond a bound."""
-    clock, _, sent, time = clock_over(*(embargoed(f"s{number}") for number in range(BURST + 1)))
+async def test_of_very_many_only_so_many_are_under_way_and_the_rest_waits_by_urgency() -> None:
+    """What is sent cannot be overtaken any more: a flash that becomes due meanwhile goes before the whole rest."""
+    states = [embargoed(f"s{number}") for number in range(WINDOW + 10)]
+    clock, book, sent, time = clock_over(*states, embargoed("flash", until=later(61.5), urgency=1))
     time.set(later(61))
     await clock.tick()
-    assert [len(burst) for burst in sent.bursts] == [BURST, 1]
+    assert len(sent.lifts) == WINDOW
+    await clock.tick()
+    assert len(sent.lifts) == WINDOW
+    time.set(later(61.6))
+    for story, version in sent.lifts[: WINDOW - 1]:
+        book.put(0, decide(book.of(story), lifting(f"l {story}", version, later(60)), later(61.6)))
+    await clock.tick()
+    assert sent.lifts[WINDOW] == ("flash", 1)
+    assert len(set(sent.lifts)) == len(states) + 1
+
+
+async def test_what_waits_for_room_is_sent_as_soon_as_there_is_some() -> None:
+    """The job does not sleep while lifts that were sent are being done."""
+    states = [embargoed(f"s{number}", until=NOON) for number in range(3 * WINDOW)]
+    book, sent, stop = StateBook(), Sent(), asyncio.Event()
+    clock = EmbargoClock(book, sent, SystemClock())
+    for state in states:
+        book.put(0, state)
+    job = asyncio.create_task(clock.run(stop))
+    done = 0
+    while done < len(states):
+        await wait_until(lambda: len(sent.lifts) > done, within=5)  # noqa: B023 - run at once
+        story, version = sent.lifts[done]
+        book.put(0, decide(book.of(story), lifting(f"l {story}", version, NOON), later(1)))
+        done += 1
+    stop.set()
+    await asyncio.wait_for(job, 5)
+    assert len(sent.lifts) == len(states)  # each once: none had to be asked for again
 
 
 async def test_a_moved_embargo_is_lifted_at_its_new_time_only() -> None:
