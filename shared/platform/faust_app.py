@@ -46,6 +46,8 @@ class LaneProducer(FaustProducer):
 class _Consumer(FaustConsumer):
     """Faust's consumer, whose commits pass the failpoints."""
 
+    mundane_level = "debug"
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         app = cast(LaneApp, self.app)
         if app.failpoints is None:

@@ -7,8 +7,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,9 @@ from typing import Final
 import httpx2
 
 from tests.bench.figures import table
+from tests.bench.load import Arrivals
 from tests.chaos.instance import KAFKA, ChaosWire, chaos_wire
+from tests.journeys.people import Subscriber, a_secret
 from tests.journeys.texts import a_story
 from tests.waiting import wait_until
 
@@ -32,7 +34,7 @@ CONSUMES: Final[Mapping[str, Sequence[str]]] = {
 """Whose partitions a service works on, by its name; one without any is at work when it is ready."""
 BOUND_S, AIM_S = 10.0, 3.0
 LOOK_EVERY_S = 0.05
-AT_WORK_WITHIN_S = 60.0
+AT_WORK_WITHIN_S = 120.0
 HEALTHY_WITHIN_S = 120.0
 FLASH, ROUTINE = 1, 4
 
@@ -93,10 +95,11 @@ async def _measure(data: Path, rounds: int, outage_s: float) -> int:
         trickle = Trickle(wire.services["ingest"].url, wire.wire.key("desk"), every_s=0.1)
         filing = asyncio.create_task(trickle.run())
         try:
-            kills = [await _kill(wire, name) for _ in range(rounds) for name in CONSUMES]
-            _tell_kills(kills)
-            trickle.answers.clear()
-            healthy_s = await _broker_away(wire, outage_s)
+            async with _subscribed(wire):
+                kills = [await _kill(wire, name) for _ in range(rounds) for name in CONSUMES]
+                _tell_kills(kills)
+                trickle.answers.clear()
+                healthy_s = await _broker_away(wire, outage_s)
         finally:
             filing.cancel()
             await asyncio.wait({filing})
@@ -106,6 +109,18 @@ async def _measure(data: Path, rounds: int, outage_s: float) -> int:
     slow = [one for one in kills if one.at_work_s > BOUND_S]
     refused = outage_s < 1 or trickle.answers["503"] > 0
     return 1 if slow or trickle.without_retry_after or not refused else 0
+
+
+@asynccontextmanager
+async def _subscribed(wire: ChaosWire) -> AsyncIterator[None]:
+    """An endpoint that wants everything and takes it, so that there is something to deliver."""
+    arrivals = Arrivals(a_secret())
+    async with (
+        Subscriber(wire.wire) as subscriber,
+        subscriber.endpoint(arrivals, secret=arrivals.secret) as endpoint_id,
+    ):
+        await subscriber.made("/v1/subscriptions", name="bench", endpoint_id=endpoint_id, filter={})
+        yield
 
 
 async def _kill(wire: ChaosWire, name: str) -> Recovery:
