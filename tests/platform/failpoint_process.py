@@ -1,25 +1,28 @@
 """The process that `test_failpoints` arms: `python -m tests.platform.failpoint_process SCENE`; it tells its way.
 
-`steps` passes one point again and again; `copy` consumes INBOX and publishes each record to RELEASED.
+`steps` passes one point again and again; `copy` consumes INBOX and publishes each record to RELEASED; `lanes` does so
+for INBOX_FLASH and INBOX.
 """
 
 import asyncio
 import itertools
 import sys
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
-from shared.platform.consuming import consume
-from shared.platform.handling import Handler
+from shared.platform.consuming import Membership, consume
 from shared.platform.intake import Source
 from shared.platform.jobs import main, run
 from shared.platform.parking import DeadLetters
 from shared.platform.publishing import Publisher
 from shared.platform.records import Record
-from shared.platform.settings import CommonSettings, KafkaSettings, load
+from shared.platform.settings import CommonSettings, load
 from shared.platform.topics import Topic
 
 PROCESS = "desk"
 POINT = "post.before"
+SESSION_S = 6.0  # the shortest that a broker grants
 
 
 def say(line: str) -> None:
@@ -43,24 +46,22 @@ async def steps() -> None:
         await asyncio.sleep(0.01)
 
 
-async def copy() -> None:
+async def copy(*topics: Topic) -> None:
     settings = load(CommonSettings, PROCESS)
     async with Publisher(settings.kafka) as publisher:
         park = DeadLetters(publisher, "moderation").park
-        await run({"copy": partial(_copying, settings.kafka, partial(_copied, publisher), park)})
-
-
-async def _copying(kafka: KafkaSettings, handle: Handler, park: object, stop: asyncio.Event) -> None:
-    await consume(
-        kafka,
-        group="desk",
-        member="desk-0",
-        sources=[Source(Topic.INBOX)],
-        handle=handle,
-        park=park,  # type: ignore[arg-type]
-        stop=stop,
-        commit_every=0.05,
-    )
+        copying = partial(
+            consume,
+            settings.kafka,
+            group="desk",
+            member=f"desk-{settings.instance}",
+            sources=[Source(topic) for topic in topics],
+            handle=partial(_copied, publisher),
+            park=park,
+            commit_every=0.05,
+            membership=Membership(SESSION_S),
+        )
+        await run({"copy": lambda stop: copying(stop=stop)})
 
 
 async def _copied(publisher: Publisher, record: Record) -> None:
@@ -68,4 +69,9 @@ async def _copied(publisher: Publisher, record: Record) -> None:
 
 
 if __name__ == "__main__":
-    main({"steps": steps, "copy": copy}[sys.argv[1]])
+    scenes: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        "steps": steps,
+        "copy": partial(copy, Topic.INBOX),
+        "lanes": partial(copy, Topic.INBOX_FLASH, Topic.INBOX),
+    }
+    main(scenes[sys.argv[1]])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.domain.errors import Misconfigured
-from shared.platform.consuming import Source, committed
+from shared.platform.consuming import Source, committed, follower_group
 from shared.platform.failpoints import POINTS, Action, Failpoints, arm
 from shared.platform.publishing import Publisher, PublishFailed
 from shared.platform.settings import CommonSettings, KafkaSettings, SettingsError, load
@@ -21,15 +21,17 @@ from tests.platform.cluster import Desk, everything, fill, make_topics, running,
 from tests.platform.failpoint_process import POINT, PROCESS
 from tests.waiting import wait_until
 
-WITHIN = 15.0
-KILLED, MISCONFIGURED = -signal.SIGKILL, 3
+WITHIN = 40.0
+KILLED, MISCONFIGURED, FAILED = -signal.SIGKILL, 3, 70
 
 
 @asynccontextmanager
-async def process(scene: str, folder: Path, kafka: KafkaSettings | None = None) -> AsyncIterator[Process]:
+async def process(
+    scene: str, folder: Path, kafka: KafkaSettings | None = None, instance: str = "0"
+) -> AsyncIterator[Process]:
     """A process that looks for its failpoints in `folder`; what is still running at the end is killed."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WIRE_")}
-    environment |= {"WIRE_FAILPOINTS": str(folder)}
+    environment |= {"WIRE_FAILPOINTS": str(folder), "WIRE_INSTANCE": instance}
     if kafka is not None:
         environment |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix}
     child = await asyncio.create_subprocess_exec(
@@ -220,6 +222,30 @@ class TestPlaces:
             assert await asyncio.wait_for(child.wait(), WITHIN) == KILLED
         assert await committed(desk, "desk", Topic.INBOX, [0]) == {0: offset}
         assert await copied(desk) == ["a"]
+
+    async def test_an_owner_that_sleeps_past_its_session_takes_no_offset_back(
+        self, kafka: KafkaSettings, tmp_path: Path
+    ) -> None:
+        """It sleeps on the way to a commit that nobody would fence, and wakes when its successor has long gone on."""
+        follower = follower_group("desk", Topic.INBOX)
+
+        async def is_at(offset: int) -> bool:
+            return await committed(kafka, follower, Topic.INBOX, [0]) == {0: offset}
+
+        await make_topics(kafka, {Topic.INBOX_FLASH: 1, Topic.INBOX: 1, Topic.RELEASED: 1})
+        await start_groups(kafka, "desk", [Topic.INBOX_FLASH, Topic.INBOX], 1)
+        await fill(kafka, Topic.INBOX, ["a"])
+        order(tmp_path, f"commit.{Topic.INBOX}.before 1 stop")
+        async with process("lanes", tmp_path, kafka) as sleeper:
+            await wait_until(lambda: hit(tmp_path), WITHIN)
+            async with process("lanes", tmp_path, kafka, instance="1"):
+                await wait_until(lambda: is_at(1), WITHIN)
+                await fill(kafka, Topic.INBOX, ["b"])
+                await wait_until(lambda: is_at(2), WITHIN)
+                sleeper.send_signal(signal.SIGCONT)
+                assert await asyncio.wait_for(sleeper.wait(), WITHIN) == FAILED
+                assert await is_at(2)
+        assert await copied(kafka) == ["a", "a", "b"]
 
     async def test_a_held_record_is_not_overtaken_on_its_topic(self, desk: KafkaSettings, tmp_path: Path) -> None:
         """Held before it is sent: those published after it come after it, as without a failpoint."""
