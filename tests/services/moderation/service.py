@@ -1,9 +1,10 @@
 """The moderation service as a test has it: what stands before and behind it, in this process or as its own."""
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -103,6 +104,7 @@ async def around_it(bootstrap: str, topic_prefix: str) -> AsyncIterator[Around]:
     """Make the topics, and follow all that moderation writes while the block lasts."""
     kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=topic_prefix)
     await provision(kafka, profile="local")
+    await wait_until(lambda: _shows(kafka, (*READ, *INPUTS)), within=WITHIN)
     stop = asyncio.Event()
     async with Publisher(kafka) as publisher, Tail(kafka, READ) as tail:
         wire = Around(kafka, publisher)
@@ -111,6 +113,11 @@ async def around_it(bootstrap: str, topic_prefix: str) -> AsyncIterator[Around]:
         yield wire
         stop.set()
         await following
+
+
+async def _shows(kafka: KafkaSettings, topics: Sequence[Topic]) -> bool:
+    """Whether a busy broker has come to know all the topics that it has just made."""
+    return {at.topic for at in await end_offsets(kafka, topics)} == set(topics)
 
 
 @asynccontextmanager
@@ -130,7 +137,11 @@ async def _run(job: object) -> None:
 
 @asynccontextmanager
 async def moderation_process(
-    kafka: KafkaSettings, ops_port: int = 0, instance: int = 0, failpoints: Path | None = None, **more: str
+    kafka: KafkaSettings,
+    ops_port: int = 0,
+    instance: int = 0,
+    failpoints: Path | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the service as the process it is; killed at the end of the block at the latest.
 
@@ -138,7 +149,7 @@ async def moderation_process(
     """
     told = {name: value for name, value in os.environ.items() if not name.startswith("WIRE_")}
     told |= {"WIRE_KAFKA": kafka.bootstrap, "WIRE_TOPIC_PREFIX": kafka.topic_prefix, "WIRE_LOG_LEVEL": "warning"}
-    told |= {"WIRE_OPS_PORT": str(ops_port), "WIRE_INSTANCE": str(instance)} | more
+    told |= {"WIRE_OPS_PORT": str(ops_port), "WIRE_INSTANCE": str(instance)} | dict(more or {})
     if failpoints is not None:
         told["WIRE_FAILPOINTS"] = str(failpoints)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.moderation", env=told)
@@ -152,15 +163,28 @@ async def moderation_process(
 
 async def is_ready(port: int) -> bool:
     """Ask a process on this machine whether it can take work."""
+    return (await _readiness(port)).startswith(b"HTTP/1.1 200")
+
+
+async def why_not_ready(port: int) -> dict[str, str]:
+    """What the process says is not as it should be; nothing while it does not answer, or is ready."""
+    head, _, body = (await _readiness(port)).partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 503"):
+        return {}
+    told: dict[str, dict[str, str]] = json.loads(body)
+    return told["reasons"]
+
+
+async def _readiness(port: int) -> bytes:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except ConnectionRefusedError:
-        return False
+        return b""
     writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()
-    return answer.startswith(b"HTTP/1.1 200")
+    return answer
 
 
 def order(folder: Path, *lines: str, process: str = "moderation") -> None:
