@@ -25,8 +25,8 @@ FAULT = {"what": "changed", "writer": LINE["writer"], "n": 7, "partition": 0, "o
 
 
 def answer(**more: Any) -> Reply:
-    found: dict[str, Any] = {"ok": True, "entries": 12, "writers": 2, "repeated": 0, "complete_since": None, "faults": []}
-    return Reply(200, {**found, "more_faults": 0, **more})
+    found: dict[str, Any] = {"ok": True, "entries": 12, "writers": 2, "repeated": 0, "complete_since": None}
+    return Reply(200, {**found, "faults": [], "more_faults": 0, **more})
 
 
 def test_the_list_says_who_did_what_to_what(wire: Wire, fake: FakeWire) -> None:
