@@ -32,6 +32,8 @@ class Waiting(BaseModel):
     decision_id: str | None = None
     person: str | None = None
     expires_at: WireTime | None = None
+    deadline: WireTime | None = None
+    overdue: bool = False
 
 
 class DeskVersion(BaseModel):
@@ -70,10 +72,13 @@ class DeskStory(BaseModel):
 
 
 def queue(states: Iterable[StoryState], now: datetime) -> list[Waiting]:
-    """Return what waits: pending decisions, then held, then embargoed versions, each the longest waiting first."""
+    """Return what waits: pending decisions, then held, then embargoed versions, each the longest waiting first.
+
+    Held ones that are past their deadline come before the others: nothing else happens to them.
+    """
     found = [waiting for state in states for waiting in _waiting(state, now)]
     order = {"second_person": 0, "editor": 1, "time": 2}
-    return sorted(found, key=lambda one: (order[one.waits_for], one.since))
+    return sorted(found, key=lambda one: (order[one.waits_for], not one.overdue, one.since))
 
 
 def _waiting(state: StoryState, now: datetime) -> Iterable[Waiting]:
@@ -109,6 +114,8 @@ def _waiting_version(story_id: str, version: VersionState, now: datetime) -> Wai
         lane=version.lane,
         source=version.source,
         embargo_until=version.embargo_until,
+        deadline=version.deadline,
+        overdue=version.deadline is not None and version.deadline <= now,
     )
 
 
