@@ -57,73 +57,110 @@ async def main() -> None:
         await run(await jobs(settings, opened), grace=settings.send_timeout_s + WRITE_WITHIN_S)
 
 
-async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
-    """Open every connection in `opened` and return what is to run over them."""
-    kafka, clock, health = (
-        settings.kafka,
-        SystemClock(),
-        Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}"),
-    )
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What matcher and deliverer both stand on."""
+
+    publisher: Publisher
+    tables: Tables
+    tail: Tail
+    fresh: Freshness
+    past: KafkaReleasedLog
+    tried_before: KafkaAttemptLog
+    shard_of: ShardOf
+    clock: SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The deliverer with all that works off what it takes in."""
+
+    deliverer: Deliverer
+    dispatch: Dispatch
+    workers: Workers
+    waiting: Waiting
+
+
+async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Ground:
+    kafka = settings.kafka
     due = spec(Topic.DUE).partitions
-    shard_of = ShardOf(due.production if settings.profile == "production" else due.local)
-    sealer = Sealer(settings.secret_key.get_secret_value())
     publisher = await opened.enter_async_context(Publisher(kafka, "distribution"))
     lookup = await opened.enter_async_context(Lookup(kafka))
-    policy = EgressPolicy(allow=parse_allow(settings.endpoint_allow))
-    budgets = Budgets(total=settings.send_timeout_s, connect=settings.connect_timeout_s)
-    sender = AiohttpSender(policy, budgets, failpoints=kafka.failpoints)
-    opened.push_async_callback(sender.close)
-
-    tables = Tables(Registry(sealer.open), Recipients(), Standings())
+    sealer = Sealer(settings.secret_key.get_secret_value())
     tail = Tail(kafka, TOPICS)
-    fresh = await opened.enter_async_context(Freshness(kafka, tail, TOPICS))
     matchers = Groups(kafka, lookup, MATCHER, tuple(LANES.values()))
-    deliverers = Groups(kafka, lookup, DELIVERER, DUE_TOPICS)
-    past = KafkaReleasedLog(kafka, await opened.enter_async_context(Lookup(kafka)), matchers)
-    matching_member, delivering_member = Membership(), Membership()
-    matcher = Matcher(
-        tables.registry,
-        tables.recipients,
-        tables.standings,
+    return Ground(
         publisher,
-        past,
-        shard_of,
-        clock,
-        matching_member.alive,
-        fresh.known_before,
-        fresh.caught_up,
+        Tables(Registry(sealer.open), Recipients(), Standings()),
+        tail,
+        await opened.enter_async_context(Freshness(kafka, tail, TOPICS)),
+        KafkaReleasedLog(kafka, await opened.enter_async_context(Lookup(kafka)), matchers),
+        KafkaAttemptLog(kafka, matchers, Groups(kafka, lookup, DELIVERER, DUE_TOPICS)),
+        ShardOf(due.production if settings.profile == "production" else due.local),
+        SystemClock(),
     )
 
-    tried, waiting, tenure = Tried(), Waiting(clock), Tenure(delivering_member.alive)
-    queues = FairQueues(settings.send_slots)
-    workers = Workers(queues, settings.send_slots)
+
+def _matcher(on: Ground, membership: Membership) -> Matcher:
+    return Matcher(
+        on.tables.registry,
+        on.tables.recipients,
+        on.tables.standings,
+        on.publisher,
+        on.past,
+        on.shard_of,
+        on.clock,
+        membership.alive,
+        on.fresh.known_before,
+        on.fresh.caught_up,
+    )
+
+
+def _sending(on: Ground, membership: Membership, sender: AiohttpSender, slots: int) -> Sending:
+    registry, standings, clock = on.tables.registry, on.tables.standings, on.clock
+    tried, waiting, tenure = Tried(), Waiting(clock), Tenure(membership.alive)
+    queues = FairQueues(slots)
+    workers = Workers(queues, slots)
 
     def queue(delivery: Delivery) -> None:
         queues.add(delivery)
         workers.wake()
 
-    in_turn = InTurn(tables.held, tables.registry, tables.standings, publisher, past, shard_of, queue, tenure, clock)
-    journal = Journal(publisher, clock, tried)
-    log = KafkaAttemptLog(kafka, matchers, deliverers)
+    in_turn = InTurn(on.tables.held, registry, standings, on.publisher, on.past, on.shard_of, queue, tenure, clock)
+    journal = Journal(on.publisher, clock, tried)
     deliverer = Deliverer(
-        tables.standings,
+        standings,
         journal,
-        log,
+        on.tried_before,
         clock,
-        shard_of,
+        on.shard_of,
         queues,
         waiting,
         workers.wake,
         tried,
         in_turn,
         tenure,
-        fresh.caught_up,
+        on.fresh.caught_up,
     )
-    dispatch = Dispatch(tables.registry, tables.standings, sender, journal, tried, clock, in_turn, tenure)
-    challenger = Challenger(tables.registry, publisher, sender, clock, shard_of)
-    tables.registry.watchers.append(challenger.noticed)
+    dispatch = Dispatch(registry, standings, sender, journal, tried, clock, in_turn, tenure)
+    return Sending(deliverer, dispatch, workers, waiting)
 
-    dead = DeadLetters(publisher, "distribution")
+
+async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
+    """Open every connection in `opened` and return what is to run over them."""
+    kafka, health = settings.kafka, Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}")
+    ground = await _ground(settings, opened)
+    budgets = Budgets(total=settings.send_timeout_s, connect=settings.connect_timeout_s)
+    policy = EgressPolicy(allow=parse_allow(settings.endpoint_allow))
+    sender = AiohttpSender(policy, budgets, failpoints=kafka.failpoints)
+    opened.push_async_callback(sender.close)
+    matching_member, delivering_member = Membership(), Membership()
+    matcher = _matcher(ground, matching_member)
+    sending = _sending(ground, delivering_member, sender, settings.send_slots)
+    challenger = Challenger(ground.tables.registry, ground.publisher, sender, ground.clock, ground.shard_of)
+    ground.tables.registry.watchers.append(challenger.noticed)
+
+    dead = DeadLetters(ground.publisher, "distribution")
     loaded, consumers = asyncio.Event(), Running(2)
     matching = partial(
         consume,
@@ -144,19 +181,19 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         group=DELIVERER,
         member=f"{DELIVERER}-{settings.instance}",
         sources=tuple(Source(topic, 16) for topic in DUE_TOPICS),
-        handle=deliverer.handle,
+        handle=sending.deliverer.handle,
         park=partial(dead.park, stage=DELIVERER),
-        ownership=Owners((deliverer, challenger)),
+        ownership=Owners((sending.deliverer, challenger)),
         membership=delivering_member,
         parked_per_minute=settings.park_per_minute,
         health=health,
     )
     return {
-        "tables": lambda _: _keep_tables(tail, health, tables, loaded, consumers.ended),
+        "tables": lambda _: _keep_tables(ground.tail, health, ground.tables, loaded, consumers.ended),
         MATCHER: lambda stop: consumers.one(_after(loaded, stop, matching)),
         DELIVERER: lambda stop: consumers.one(_after(loaded, stop, delivering)),
-        "senders": partial(workers.run, dispatch),
-        "waiting": waiting.run,
+        "senders": partial(sending.workers.run, sending.dispatch),
+        "waiting": sending.waiting.run,
         "challenges": challenger.run,
         "http": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }
