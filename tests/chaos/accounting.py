@@ -148,7 +148,7 @@ class Reckoning:
         newer = [(n, one) for n, one in enumerate(self.account.entries) if n > number and was_released(one)]
         for n, one in newer:
             there = n in seen or self._undeliverable(n, one)
-            if there and not self._had_time(entry, one) and self._may_replace(number, entry, one):
+            if there and not self._had_time(number, entry, one) and self._may_replace(number, entry, one):
                 return _ENDS_AS.get((one.step.key or ("",))[0], "superseded"), ""
         if name := self._ended_before_it_came(number, entry, seen):
             return name, ""
@@ -161,7 +161,7 @@ class Reckoning:
             is_reason = n > number or (n == number and self.listener.is_endpoint)
             had_some = any(step < n for step in seen)
             if is_reason and one.step.is_notice and was_released(one) and not had_some:
-                return "" if self._had_time(entry, one) else _ENDS_AS[(one.step.key or ("",))[0]]
+                return "" if self._had_time(number, entry, one) else _ENDS_AS[(one.step.key or ("",))[0]]
         return ""
 
     def _may_replace(self, number: int, entry: Entry, newer: Entry) -> bool:
@@ -171,11 +171,14 @@ class Reckoning:
         overtaken = newer.lane == "flash" and entry.lane == "routine"
         return overtaken and self._row(number) in {None, "superseded"}
 
-    def _had_time(self, entry: Entry, newer: Entry) -> bool:
+    def _had_time(self, number: int, entry: Entry, newer: Entry) -> bool:
         """Whether it would have come before the newer one was asked for, had it not been lost.
 
-        So it is where nothing was broken and what was filed well after it was there by then.
+        So it is where nothing was broken, what was filed well after it was there by then, and the product has no
+        record of having let it go.
         """
+        if self._row(number) is not None:
+            return False
         begin, end = max(entry.answered_at, entry.until), newer.asked_at
         calm = self.listener.manner.healthy and not overlaps(self.history.windows, begin, end)
         return calm and self.history.first_filed_after(self.listener, begin + WELL_AFTER_S) < end

@@ -17,7 +17,7 @@ from tests.chaos.accounting import is_settled
 from tests.chaos.books import Account, Ledger
 from tests.chaos.driver import Doors, Driver
 from tests.chaos.endpoints import EndpointServer
-from tests.chaos.fault_book import FaultBook
+from tests.chaos.fault_book import RECOVERS_WITHIN_S, FaultBook
 from tests.chaos.history import Event, History
 from tests.chaos.plan import FAR_S, Story
 from tests.chaos.recordings import Listener, Window
@@ -33,6 +33,8 @@ PAGES_READ = 3000
 """Story pages read after the run, at most: all of them in a run of five minutes."""
 ACTIVE_WITHIN_S = 60.0
 BROKEN_BY_ITSELF_S = 15.0
+"""A process that ends so soon after a fault ends on its account."""
+BACK_WITHIN_S = 30.0
 
 Say = Callable[[str], None]
 Inflict = Callable[[FaultBook], Awaitable[None]]
@@ -229,11 +231,11 @@ async def _history(
     chosen = Random(f"{run.seed} pages").sample(stories, min(PAGES_READ, len(stories)))
     readings = await views.read_all(chosen)
     letters = await gathering.dead_letters(run.client(now.monitor, run.wire.key("operator"), opened))
-    faults = windows(run.book)
+    faults = [one for one in windows(run.book) if one.kind != "ended by itself"]
     return History(
         run.ledger,
         run.listeners,
-        faults,
+        windows(run.book),
         rows,
         readings,
         views.sightings,
@@ -253,5 +255,10 @@ async def _history(
 
 
 def windows(book: FaultBook) -> list[Window]:
-    """When each fault was in force; one that had no effect is a time at which something was tried all the same."""
-    return [Window(str(one.kind), one.target, one.began, one.healthy_again or one.ended) for one in book.faults]
+    """When each fault was in force, one without effect too; what ended by itself is one of its own."""
+    faults = [
+        Window(str(one.kind), one.target, one.began, one.healthy_again or one.ended + RECOVERS_WITHIN_S)
+        for one in book.faults
+    ]
+    ended = [(life.name, life.ended) for life in book.unasked if life.ended is not None]
+    return faults + [Window("ended by itself", name, at, at + BACK_WITHIN_S) for name, at in ended]
