@@ -200,8 +200,8 @@ async def _newest(bootstrap: str, topic: Topic) -> Any | None:
     """The newest record of a topic; None when it holds none."""
     places = [TopicPartition(topic.value, one) for one in range(spec(topic).partitions.local)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         for place in places:

@@ -76,7 +76,7 @@ async def trickling(desk: Desk) -> AsyncIterator[Trickle]:
         task.result()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_every_sort_of_fault_takes_effect_and_heals_by_itself(tmp_path: Path) -> None:
     """Nothing that was accepted under it is lost, and while the broker is away a desk is told when to come again."""
     try:
