@@ -24,11 +24,20 @@ def judge_agreement(history: History) -> Iterator[Violation]:
     for service, key in history.dead_letters:
         if key in history.ledger.accounts:
             yield Violation("parked", key, service, "a record of what was accepted is a dead letter")
+    yield from _quarantine(history)
     for ended in history.unasked_ends:
         yield Violation("ended", "-", "the product", ended)
     for event in history.events:
         if not event.healthy:
             yield Violation("not healthy", "-", event.whom, f"after {event.kind} it needed a human")
+
+
+def _quarantine(history: History) -> Iterator[Violation]:
+    """What cannot be read is refused, and kept for whoever wants to know."""
+    unreadable = sum(entry.status == 422 for _, entry in history.ledger.entries())
+    kept = sum(service == "ingest" for service, _ in history.dead_letters)
+    if kept < unreadable:
+        yield Violation("quarantine", "-", "the door", f"{unreadable} filings were unreadable, {kept} are kept")
 
 
 def _receipt(account: Account, number: int, entry: Entry) -> Iterator[Violation]:

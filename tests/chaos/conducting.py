@@ -240,9 +240,8 @@ async def _history(
         readings,
         views.sightings,
         views.digests,
-        events=[
-            Event(str(one.kind), one.target, one.recovery, one.healthy_again is not None) for one in run.book.taken()
-        ],
+        events=[Event(str(one.kind), one.target, one.healthy_again is not None) for one in run.book.taken()],
+        recoveries=run.book.recoveries(),
         unasked_ends=[
             f"{life.name} (process {life.pid}) ended with {life.code}"
             for life in run.book.unasked

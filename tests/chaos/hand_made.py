@@ -25,7 +25,7 @@ def told(case: str, number: int = 0, apart_s: float = 1.0, later_s: float = 0.0)
         entry.status, entry.tries, entry.event_id = 202, 1, f"{case}-{number}-{place}"
         entry.lane = "flash" if entry.step.flash else "routine"
         entry.until = entry.asked_at + entry.step.embargo_s if entry.step.embargo_s else 0.0
-        entry.receipt = next(end for end in PREFERRED if end in entry.step.ends)
+        entry.receipt = next((end for end in PREFERRED if end in entry.step.ends), "")
         entry.settled = "released" if entry.step.settle and entry.step.key else ""
     return account
 

@@ -45,11 +45,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fault as the judge needs it beside its window; `recovery_s` until what was killed works again."""
+    """One fault that took effect, and whether all was healthy again without a human."""
 
     kind: str
     whom: str
-    recovery_s: float | None
     healthy: bool
 
 
@@ -65,6 +64,8 @@ class History:
     sightings: Mapping[tuple[str, str, str], Sighting] = field(default_factory=dict)
     view_digests: Mapping[tuple[str, int], set[str]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds from the restart of a killed service until it worked again, ascending; not where the broker was away."""
     planned_kinds: frozenset[str] = frozenset()
     unasked_ends: list[str] = field(default_factory=list)
     """Processes that ended though nobody had killed them."""

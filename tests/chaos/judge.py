@@ -11,6 +11,7 @@ from tests.chaos.orders import Orders, judge_orders
 from tests.chaos.plan import Story
 from tests.chaos.times import Times, judge_times
 
+POISON = "poison"
 MOST_DUPLICATES = 0.005
 """Of all deliveries, with faults; without faults there may be none."""
 _SIGNS: dict[str, str] = {
@@ -68,6 +69,8 @@ def _not_exercised(history: History, judgement: Judgement, exercised: frozenset[
         f"no {kind} took effect" for kind in sorted(history.planned_kinds - {one.kind for one in history.events})
     ]
     missing += [f"{one.name} got nothing" for one in history.listeners if not one.came and not one.manner.dead]
+    if POISON in history.planned_kinds and not any(service != "ingest" for service, _ in history.dead_letters):
+        missing.append("no poison is parked")
     if not history.ledger.accepted:
         missing.append("nothing was accepted")
     if not history.view_answers:

@@ -53,13 +53,12 @@ def _figures(history: History, judgement: Judgement) -> Iterator[str]:
     ledger, orders, times = history.ledger, judgement.orders, judgement.times
     webhooks = sum(len(one.came) for one in history.listeners if one.is_endpoint)
     faults = Counter(event.kind for event in history.events)
-    recoveries = sorted(one.recovery_s for one in history.events if one.recovery_s is not None)
     repeated = ", ".join(f"{count} × {why}" for why, count in ledger.repeats.most_common()) or "none"
     yield f"stories {len(ledger.accounts)}, steps accepted {ledger.accepted}, requests repeated: {repeated}"
     yield f"webhooks {webhooks}; on streams {sum(len(one.came) for one in history.listeners if not one.is_endpoint)}"
     yield f"faults: {', '.join(f'{count} × {kind}' for kind, count in sorted(faults.items())) or 'none'}"
     kills = sum(count for kind, count in faults.items() if kind in {str(each) for each in PROCESS_KILLS})
-    yield f"process kills {kills}; recovery after a kill: {_spread(recoveries)}"
+    yield f"process kills {kills}; recovery after a kill: {_spread(history.recoveries)}"
     yield f"duplicates near faults {dict(orders.near_faults) or 0}, without faults {orders.without_faults}"
     late = times.late_calm, times.late_near_faults
     yield f"embargoes late, calm: {_spread(sorted(late[0]))}; near faults: {_spread(sorted(late[1]))}"

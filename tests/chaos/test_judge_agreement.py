@@ -84,10 +84,18 @@ def test_a_dead_letter_of_an_accepted_story_is_found() -> None:
     assert made.kinds(dead_letters=[("moderation", made.accounts[0].story.story_id)]) == {"parked"}
 
 
+def test_what_cannot_be_read_is_kept() -> None:
+    """The door refuses it, and its bytes lie in the quarantine."""
+    made = Made([told("invalid")])
+    made.accounts[0].entries[0].status = 422
+    assert made.kinds() == {"quarantine"}
+    assert made.kinds(dead_letters=[("ingest", "quarantine_1")]) == set()
+
+
 def test_a_process_that_needs_a_human_is_found() -> None:
     """So is one that ended though nobody had touched it."""
     made = Made([told("single")])
-    assert made.kinds(events=[Event("broker stopped", "kafka", None, healthy=False)]) == {"not healthy"}
+    assert made.kinds(events=[Event("broker stopped", "kafka", healthy=False)]) == {"not healthy"}
     assert made.kinds(unasked_ends=["moderation ended with 70"]) == {"ended"}
 
 
@@ -112,9 +120,9 @@ def test_too_many_repeats_are_too_many_though_faults_were_near() -> None:
 def test_a_run_without_something_it_was_meant_to_exercise_fails() -> None:
     """An outcome, a kind of story, a kind of fault, an endpoint that got nothing, a view that never answered."""
     made = Made([told("single")])
-    history = made.history(planned_kinds=frozenset({"kill -9"}), view_answers=0)
+    history = made.history(planned_kinds=frozenset({"kill -9", "poison"}), view_answers=0)
     missing = {one.detail for one in judge(history, frozenset({"killed"})).violations if one.kind == "not exercised"}
-    assert {"nothing is killed", "no kill -9 took effect", "no view answered"} <= missing
+    assert {"nothing is killed", "no kill -9 took effect", "no poison is parked", "no view answered"} <= missing
     assert "there is not an embargo that falls due" in missing
     made.endpoint.came = []
     missing = {one.detail for one in judge(made.history(), frozenset()).violations if one.kind == "not exercised"}
