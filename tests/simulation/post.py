@@ -209,4 +209,6 @@ class Post:
 
     @property
     def at_rest(self) -> bool:
-        return not self.exchanges and all(one.at_rest for one in (*self._lanes.values(), *self._due.values()))
+        if self.exchanges or len(self._queues) or len(self._waiting):
+            return False  # a release that waited for an older one has no record that stays open for it
+        return all(one.at_rest for one in (*self._lanes.values(), *self._due.values()))
