@@ -16,11 +16,13 @@ from services.moderation.latecomers import Latecomers
 from services.moderation.own_writes import OwnWrites
 from services.moderation.ownership import CHECK as STATES_CHECK
 from services.moderation.ownership import Owner
+from services.moderation.ports import NoLongerOwner
 from services.moderation.settings import ModerationSettings
 from services.moderation.state_book import StateBook
 from services.moderation.story_queue import StoryQueue
+from shared.domain.errors import Unprocessable
 from shared.platform.clock import BrokerClock
-from shared.platform.consuming import Membership, Source, consume
+from shared.platform.consuming import Membership, Park, Record, Source, consume
 from shared.platform.health import Health
 from shared.platform.http import ops_app, serve
 from shared.platform.jobs import Job, run
@@ -59,7 +61,7 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
         member=f"moderation-{settings.instance}",
         sources=[Source(LEAD, FLASH_AT_MOST), *(Source(topic, AT_MOST) for topic in FOLLOWERS)],
         handle=handler(desk, queue, inboxes.production if settings.profile == "production" else inboxes.local),
-        park=DeadLetters(publisher, "moderation").park,
+        park=_while_ours(DeadLetters(publisher, "moderation").park, membership),
         ownership=Owner(book, archive, desk, queue, health, latecomers),
         health=health,
         membership=membership,
@@ -73,3 +75,14 @@ async def jobs(settings: ModerationSettings, opened: AsyncExitStack) -> dict[str
         "broker time": embargoes.keep_time,
         "ops": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }
+
+
+def _while_ours(park: Park, membership: Membership) -> Park:
+    """Park nothing either once the record may be somebody else's to take."""
+
+    async def guarded(record: Record, error: Unprocessable) -> object:
+        if not membership.alive():
+            raise NoLongerOwner("the last heartbeat is too old to park a record")
+        return await park(record, error)
+
+    return guarded
