@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from shared.domain.events import Event, encode_event
 from shared.platform.clock import FixedClock
@@ -41,9 +42,14 @@ class Log:
 
     async def read_one(self, topic: Topic, partition: int, offset: int) -> Record | None:
         """Return the record at a place; compaction has taken it as soon as its key has a newer one."""
-        found = self.of(topic, partition)[offset]
-        replaced = any(later.key == found.key for later in self.of(topic, partition)[offset + 1 :])
-        return None if replaced else found
+        found = await self.read_from(topic, partition, offset, 1)
+        return found[0] if found and found[0].offset == offset else None
+
+    async def read_from(self, topic: Topic, partition: int, offset: int, most: int) -> list[Record]:
+        """Return what compaction has left at a place and behind it, at most so many records."""
+        newest = {record.key: record.offset for record in self.of(topic, partition)}
+        left = (one for one in self.of(topic, partition)[offset:] if newest[one.key] == one.offset)
+        return list(islice(left, most))
 
 
 @dataclass

@@ -37,7 +37,7 @@ BAD_ANSWERS = 6  # at most so many once the schedule is over, so that every wait
 ROUNDS = 60
 SOON = 5  # no input has more appends than four
 WRITES = (
-    (Topic.STATE, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.CURRENT, Topic.TEXT, Topic.KILLED),
+    (Topic.STATE, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.CURRENT, Topic.KILLED, *[Topic.STATE] * 3),
     (Topic.RECIPIENTS, Topic.DUE, Topic.DUE_FLASH, Topic.ATTEMPTS, Topic.RETRY_10S),
 )
 
