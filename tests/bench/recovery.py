@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Kill every service of a whole wire, then its broker, and measure how long each takes to recover.",
         epilog="example: python -m tests.bench.recovery --rounds 1 --outage 5",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often each service is killed (3; 0: only the broker)")
+    parser.add_argument("--rounds", type=int, default=3, help="kills of each service (3; 0: only the broker)")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds without the broker (60)")
     return parser
 
