@@ -1,8 +1,8 @@
 """Are the topics there as the table says, and does every group know where it starts? Makes both so, or refuses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from shared.domain.errors import Misconfigured
 from shared.platform.consuming import committed, follower_group, group_name
 from shared.platform.groups import refuse_foreign_groups
 from shared.platform.settings import KafkaSettings, Profile
-from shared.platform.topics import TOPICS, Topic, TopicSpec, name
+from shared.platform.topics import TOPICS, Topic, TopicSpec, name, spec
 
 GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "enrich-flash": (Topic.RECEIVED_FLASH,),
@@ -37,6 +37,7 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
 """Who reads with committed offsets: the lead, whose consumer joins the group, then those that follow it."""
 
 START, END = "start", "end"
+SHOWN_WITHIN_S, LOOK_EVERY_S = 30.0, 0.1
 FETCH, FETCH_OF_3_9 = 1, 17  # the API and the version of it that Kafka 3.9 brought
 Bounds = Mapping[int, tuple[int, int]]
 FIXED_CONFIGS = ("cleanup.policy", "message.timestamp.type", "max.message.bytes")
@@ -138,18 +139,45 @@ async def _refuse_old_broker(admin: Any, kafka: KafkaSettings) -> None:
 
 async def _topics_as_the_table_says(admin: Any, kafka: KafkaSettings, profile: Profile) -> tuple[Topic, ...]:
     """Refuse existing topics that differ, create the missing ones and return those."""
-    names = [name(row.topic, kafka.topic_prefix) for row in TOPICS]
-    there = {one["topic"]: one["partitions"] for one in await admin.describe_topics(names) if one["error_code"] == 0}
-    existing = [row for row in TOPICS if name(row.topic, kafka.topic_prefix) in there]
-    configs = await _configs(admin, [name(row.topic, kafka.topic_prefix) for row in existing])
-    for row in existing:
-        full_name = name(row.topic, kafka.topic_prefix)
-        _refuse_other_size(full_name, row, profile, there[full_name], kafka.replication)
+    there = await _described(admin, kafka)
+    await _compare(admin, kafka, profile, there)
+    missing = [row for row in TOPICS if row.topic not in there]
+    if not missing:
+        return ()
+    others = await _create(admin, kafka, profile, missing)
+    there = await _all_shown(admin, kafka)
+    await _compare(admin, kafka, profile, {topic: there[topic] for topic in others})
+    return tuple(row.topic for row in missing if row.topic not in others)
+
+
+Partitions = Sequence[Mapping[str, Any]]
+
+
+async def _described(admin: Any, kafka: KafkaSettings) -> dict[Topic, Partitions]:
+    """The partitions of every topic of the table that the broker shows."""
+    names = {name(row.topic, kafka.topic_prefix): row.topic for row in TOPICS}
+    answer = await admin.describe_topics(list(names))
+    return {names[one["topic"]]: one["partitions"] for one in answer if one["error_code"] == 0 and one["partitions"]}
+
+
+async def _all_shown(admin: Any, kafka: KafkaSettings) -> dict[Topic, Partitions]:
+    """A broker may have made a topic and not show it yet. Raises BrokerUnreachable when it never does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SHOWN_WITHIN_S):
+            while True:
+                there = await _described(admin, kafka)
+                if len(there) == len(TOPICS):
+                    return there
+                await asyncio.sleep(LOOK_EVERY_S)
+    raise BrokerUnreachable(f"topics were made and {kafka.bootstrap} does not show them after {SHOWN_WITHIN_S:g} s")
+
+
+async def _compare(admin: Any, kafka: KafkaSettings, profile: Profile, there: Mapping[Topic, Partitions]) -> None:
+    configs = await _configs(admin, [name(topic, kafka.topic_prefix) for topic in there])
+    for topic, partitions in there.items():
+        row, full_name = spec(topic), name(topic, kafka.topic_prefix)
+        _refuse_other_size(full_name, row, profile, partitions, kafka.replication)
         _refuse_other_config(full_name, row.config(kafka.replication), configs[full_name])
-    missing = [row for row in TOPICS if name(row.topic, kafka.topic_prefix) not in there]
-    if missing:
-        await _create(admin, kafka, profile, missing)
-    return tuple(row.topic for row in missing)
 
 
 async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -205,7 +233,9 @@ def _told(topic: str, key: str, found: str | None, wanted: str, to_set: str) -> 
     )
 
 
-async def _create(admin: Any, kafka: KafkaSettings, profile: Profile, rows: Iterable[TopicSpec]) -> None:
+async def _create(admin: Any, kafka: KafkaSettings, profile: Profile, rows: Sequence[TopicSpec]) -> frozenset[Topic]:
+    """Create topics; return those that another run had made meanwhile, or that the broker had not shown yet."""
+    rows_of = {name(row.topic, kafka.topic_prefix): row for row in rows}
     answer = await admin.create_topics(
         [
             NewTopic(
@@ -218,11 +248,12 @@ async def _create(admin: Any, kafka: KafkaSettings, profile: Profile, rows: Iter
         ]
     )
     for topic, code, message, *_ in answer.topic_errors:
-        if code not in (0, TopicAlreadyExistsError.errno):  # another run may have been quicker
+        if code not in (0, TopicAlreadyExistsError.errno):
             raise Misconfigured(
                 f"Topic {topic} cannot be created: {for_code(code).__name__}{f', {message}' if message else ''}. "
                 f"It asks for {kafka.replication} replicas in the {profile} profile."
             )
+    return frozenset(rows_of[topic].topic for topic, code, *_ in answer.topic_errors if code != 0)
 
 
 def _partitions(row: TopicSpec, profile: Profile) -> int:
@@ -237,9 +268,8 @@ async def _bounds(kafka: KafkaSettings) -> Mapping[Topic, Bounds]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, client_id=f"{kafka.client_id}-provision")
     await consumer.start()
     try:
-        cluster = await consumer._client.fetch_all_metadata()
         topics = {name(reader.topic, kafka.topic_prefix): reader.topic for reader in readers()}
-        places = [TopicPartition(one, number) for one in topics for number in cluster.partitions_for_topic(one) or ()]
+        places = await _places(consumer, list(topics))
         first, last = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
     finally:
         await consumer.stop()
@@ -247,6 +277,19 @@ async def _bounds(kafka: KafkaSettings) -> Mapping[Topic, Bounds]:
     for place in places:
         found[topics[place.topic]][place.partition] = (first[place], last[place])
     return found
+
+
+async def _places(consumer: Any, topics: Sequence[str]) -> list[TopicPartition]:
+    """Every partition of these topics; waits for those that this broker does not show yet."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SHOWN_WITHIN_S):
+            while True:
+                cluster = await consumer._client.fetch_all_metadata()
+                found = {topic: cluster.partitions_for_topic(topic) or () for topic in topics}
+                if all(found.values()):
+                    return [TopicPartition(topic, number) for topic, numbers in found.items() for number in numbers]
+                await asyncio.sleep(LOOK_EVERY_S)
+    raise BrokerUnreachable(f"the broker does not show all topics after {SHOWN_WITHIN_S:g} s: provision again")
 
 
 async def _without_offset(kafka: KafkaSettings, reader: Reader, bounds: Bounds) -> frozenset[int]:

@@ -1,5 +1,6 @@
 """Does provisioning make a broker ready, say what does not fit, and never let a group start by accident?"""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -277,3 +278,18 @@ async def config_of(kafka: KafkaSettings, topic: Topic) -> dict[str, str]:
         return {entry[0]: entry[1] for entry in answer.resources[0][4]}
     finally:
         await admin.close()
+
+
+async def test_two_runs_at_once_make_one_wire(kafka: KafkaSettings) -> None:
+    """Each topic is made by one of them, and whoever ends first leaves every group with a start."""
+
+    async def one() -> set[Topic]:
+        made = set((await provision(kafka, profile="local")).created)
+        for reader in readers():
+            offsets = await committed(kafka, reader.own, reader.topic, range(spec(reader.topic).partitions.local))
+            assert None not in offsets.values(), reader
+        return made
+
+    first, second = await asyncio.gather(one(), one())
+    assert first | second == {row.topic for row in TOPICS}
+    assert not first & second
