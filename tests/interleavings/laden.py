@@ -39,6 +39,7 @@ COUNTED = (Topic.INBOX, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.DUE)
 READY_WITHIN_S = 240.0
 FLASHES = b"urn:slugline:flash:"
 STREAM = "stream"
+MANY = 3  # times as many wait where work is quick: it begins before the slowest service is ready
 FLASH_OUTPUTS = (Topic.INBOX_FLASH, Topic.RELEASED_FLASH, Topic.DUE_FLASH)
 RUNNING = ("enrich", "enrich-flash", "moderation", "distribution", "gateway")
 
@@ -182,7 +183,7 @@ async def laden_wire(
     running: Sequence[str] = RUNNING,
     endpoints: Mapping[str, Ordering] = {ENDPOINT: Ordering.LATEST},
 ) -> AsyncIterator[Laden]:
-    """Provision, fill four topics with `count` routine records each, then start the services and wait for them.
+    """Provision, fill four topics with `count` routine records or more, then start the services and wait for them.
 
     Every endpoint wants everything and answers 200.
     """
@@ -216,10 +217,10 @@ async def laden_wire(
 
 
 async def _fill(publisher: Publisher, count: int) -> None:
-    await fill(publisher, waiting(Topic.RECEIVED, received, count))
+    await fill(publisher, waiting(Topic.RECEIVED, received, MANY * count))
     await fill(publisher, waiting(Topic.INBOX, in_the_inbox, count))
     await fill(publisher, waiting(Topic.RELEASED, on_the_wire, count))
-    await fill(publisher, waiting(Topic.DUE, due, count, partition=SHARD))
+    await fill(publisher, waiting(Topic.DUE, due, MANY * count, partition=SHARD))
 
 
 async def _look_at(consumer: Any, kafka: KafkaSettings) -> None:
