@@ -58,9 +58,9 @@ async def test_killing_every_service_leaves_nothing_unexplained(wire: ChaosWire)
     assert judgement.good, table(history, judgement, "the short run")
 
 
-def retold(case: str, number: int, at_s: float, pauses: tuple[float, ...] = ()) -> Story:
-    """A story of a case, with pauses of our own before its steps."""
-    planned = story("broken", number, case, at_s, (2.0, 3.0))
+def retold(test: str, case: str, number: int = 0, at_s: float = 0.0, pauses: tuple[float, ...] = ()) -> Story:
+    """A story of a case that no other test tells, with pauses of our own before its steps."""
+    planned = story(test, number, case, at_s, (2.0, 3.0))
     steps = [replace(step, pause_s=pause) for step, pause in zip(planned.steps, pauses, strict=False)]
     return replace(planned, steps=(*steps, *planned.steps[len(steps) :]))
 
@@ -99,14 +99,14 @@ STATE = f"publish.{Topic.STATE}.before"
 @pytest.mark.parametrize(("copy", "action"), [("commit before effect", "kill"), ("ack on exception", "fail")])
 async def test_a_desk_that_passes_offsets_too_soon_loses_a_story(wire: ChaosWire, copy: str, action: str) -> None:
     """Killed, or failed, where the state is written: the story is never taken again, its receipt says `received`."""
-    found = await judged(wire, "moderation", copy, [retold("single", 1, 0.0)], f"{STATE} {action}", patience_s=4.0)
+    found = await judged(wire, "moderation", copy, [retold(copy, "single")], f"{STATE} {action}", patience_s=4.0)
     assert {"receipt", "lost"} <= kinds(found), found
 
 
 @pytest.mark.timeout(150)
 async def test_a_desk_that_releases_before_it_remembers_gives_one_number_twice(wire: ChaosWire) -> None:
     """Killed between the two, it meets the story's flash first, and knows nothing of what is already out."""
-    told = [retold("flash_overtakes", 1, 0.0, (0.0, 0.7))]
+    told = [retold("state after output", "flash_overtakes", pauses=(0.0, 0.7))]
     found = await judged(wire, "moderation", "state after output", told, f"{STATE} kill", patience_s=6.0)
     assert {"unasked", "lost"} <= kinds(found), found
 
@@ -115,7 +115,7 @@ async def test_a_desk_that_releases_before_it_remembers_gives_one_number_twice(w
 @pytest.mark.parametrize("action", ["kill", "fail"])
 async def test_the_real_desk_takes_the_story_again(wire: ChaosWire, action: str) -> None:
     """The same stories under the same faults: nothing is unexplained."""
-    told = [retold("flash_overtakes", 2, 0.0, (0.0, 0.7)), retold("single", 3, 0.0)]
+    told = [retold(action, "flash_overtakes", pauses=(0.0, 0.7)), retold(action, "single", 1)]
     found = await judged(wire, "moderation", "", told, f"{STATE} {action}", patience_s=40.0)
     assert not kinds(found), found
 
@@ -129,6 +129,6 @@ async def test_a_post_that_does_not_look_again_sends_what_is_over(
     wire: ChaosWire, copy: str, case: str, expected: str
 ) -> None:
     """What was refused is tried again after ten seconds, when a newer release or the kill is already there."""
-    told = [retold(case, number, number / 10) for number in range(40)]
+    told = [retold(copy, case, number, number / 10) for number in range(40)]
     found = await judged(wire, "distribution", copy, told, manner=Manner(refuses=0.5, most=1))
     assert expected in kinds(found), found

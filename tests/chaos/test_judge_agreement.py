@@ -108,12 +108,12 @@ def test_a_webhook_that_does_not_verify_is_found() -> None:
 
 def test_too_many_repeats_are_too_many_though_faults_were_near() -> None:
     """Half a per cent of the deliveries may come twice, and a few in a short run."""
-    made = Made([told("single", number) for number in range(22)])
+    made = Made([told("single", number) for number in range(42)])
     made.windows.append(near(made.endpoint.came[0].at + 1))
     again = [replace(one, at=one.at + 3) for one in made.endpoint.came]
-    made.endpoint.came += again[:20]
+    made.endpoint.came += again[:40]
     assert made.kinds() == set()
-    made.endpoint.came += again[20:]
+    made.endpoint.came += again[40:]
     assert made.kinds() == {"duplicates"}
 
 
