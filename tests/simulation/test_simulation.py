@@ -51,3 +51,12 @@ def test_a_flash_reaches_an_endpoint_that_wants_every_release_though_a_routine_u
     world = World()
     world.play(Schedule((*released, Move("match", 0, 0)), seed=0))
     assert [one.release_no for one in world.receivers.had(EVERY, STORIES[0]) if one.answered] == [1, 2]
+
+
+def test_a_release_put_out_once_more_long_after_is_not_sent_again_behind_two_restarts() -> None:
+    """Found by the judge: the desk dies with an offset open, the copy is a minute younger than the answer it had."""
+    filed = (Move("file", 0, 0), Move("file", 0, 5), Move("file", 1, 0), Move("file", 0, 0), Move("file", 0, 0))
+    crash = (Move("run", 0, 0), Move("die", 0, 2), Move("run", 0, 8), Move("wait", 5, 0), Move("stop", 1, 0))
+    world = World()
+    world.play(Schedule((*filed, *crash), seed=0))
+    assert world.crashes == 1

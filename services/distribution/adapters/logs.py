@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.distribution.journal import TIER_OF
 from shared.domain.errors import Unprocessable
-from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
+from shared.domain.events import DeliveryAttempted, DeliveryDue, StoryReleased, parse_event
 from shared.domain.story import Lane
 from shared.platform.consuming import Record, committed, follower_group
 from shared.platform.logs import logger
@@ -143,7 +143,17 @@ class KafkaAttemptLog:
 
 
 def due_from(record: Record) -> datetime:
-    """When a record could be acted on first: once it was appended, or once its tier has held it."""
+    """When a record could be acted on first: once it was appended, or once its tier has held it.
+
+    A release, and so its block, may be put out once more after a crash: then its first copy was acted on before.
+    """
     appended = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
-    tier = TIER_OF.get(record.topic)
-    return appended if tier is None else appended + tier.delay
+    if tier := TIER_OF.get(record.topic):
+        return appended + tier.delay
+    try:
+        event = parse_event(record.value)
+    except Unprocessable:
+        return appended
+    if isinstance(event, StoryReleased | DeliveryDue):
+        return min(appended, event.data.item.released_at)
+    return appended
