@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tests.chaos.points import CRASH_TABLE
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,3 +31,11 @@ def test_every_link_between_documents_leads_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert not broken
+
+
+def test_the_crash_table_has_every_row_that_chaos_kills_at() -> None:
+    """In the same order and words, each with a test."""
+    [table] = re.findall(r"## The crash table\n(.*?)\n## ", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert [row[0].removeprefix("| ") for row in rows] == [row.killed for row in CRASH_TABLE]
+    assert all("`tests/" in row[-1] for row in rows)
