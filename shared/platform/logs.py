@@ -2,8 +2,9 @@
 
 import logging
 import sys
+import time
 import traceback
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ DROPPED_KEYS = SECRET_KEYS | STORY_KEYS
 
 # Libraries whose info lines repeat what our own lines say better.
 QUIET = ("aiokafka", "faust", "mode", "uvicorn", "asyncio")
+
+REPEATED_AFTER_S = 10.0
+REMEMBERED = 1_000
 
 Event = MutableMapping[str, Any]
 
@@ -56,6 +60,7 @@ def configure_logs(
             foreign_pre_chain=shared,
         )
     )
+    handler.addFilter(FoldRepeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -70,6 +75,33 @@ def configure_logs(
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+class FoldRepeats(logging.Filter):
+    """Lets a library say one thing once in `REPEATED_AFTER_S`, and then how often it said it meanwhile.
+
+    A Kafka client whose broker is away writes hundreds of lines a second, and nobody finds ours between them.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in QUIET:
+            return True
+        what, now = (record.name, str(record.msg)), self._monotonic()
+        since, left_out = self._said.get(what, (-REPEATED_AFTER_S, 0))
+        if now - since < REPEATED_AFTER_S:
+            self._said[what] = (since, left_out + 1)
+            return False
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[what] = (now, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} ({left_out} more like this were left out)", ()
+        return True
 
 
 def logger(**bound: Any) -> structlog.stdlib.BoundLogger:

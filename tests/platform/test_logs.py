@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from shared.platform.logs import DROPPED_KEYS, MASK, configure_logs, logger, mask, reason
+from shared.platform.logs import DROPPED_KEYS, MASK, REPEATED_AFTER_S, FoldRepeats, configure_logs, logger, mask, reason
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,24 @@ def test_a_library_s_line_has_the_same_shape(capsys: pytest.CaptureFixture[str])
     logging.getLogger("some.library").warning("lost %s of %d", "one", 2)
     [line] = lines(capsys)
     assert (line["event"], line["logger"], line["level"]) == ("lost one of 2", "some.library", "warning")
+
+
+def test_a_library_that_says_one_thing_over_and_over_is_heard_once_and_then_counted() -> None:
+    """Whatever the figures in the line; another thing, and our own lines, are heard at once."""
+    now = [0.0]
+    folding = FoldRepeats(lambda: now[0])
+
+    def heard(name: str, words: str, *figures: int) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, __file__, 1, words, figures, None)
+        return record.getMessage() if folding.filter(record) else None
+
+    assert heard("aiokafka.client", "no node %d", 1) == "no node 1"
+    assert [heard("aiokafka.client", "no node %d", number) for number in (2, 3)] == [None, None]
+    assert heard("aiokafka.client", "no metadata") == "no metadata"
+    assert [heard("slugline", "story.enriched") for _ in range(2)] == ["story.enriched"] * 2
+    now[0] = REPEATED_AFTER_S
+    assert heard("aiokafka.client", "no node %d", 4) == "no node 4 (2 more like this were left out)"
+    assert heard("aiokafka.client", "no node %d", 5) is None
 
 
 def test_configuring_again_replaces_what_was_there(capsys: pytest.CaptureFixture[str]) -> None:
