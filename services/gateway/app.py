@@ -35,7 +35,7 @@ a story is read, `?uri=` may stand in place of the id's segment. The stream is `
 
 
 def create_app(
-    gateway: Gateway, health: Health, *, keys_known: Callable[[], bool], public_site: bool, poll: Poll | None = None
+    gateway: Gateway, health: Health, *, known: Callable[[], bool], public_site: bool, poll: Poll | None = None
 ) -> FastAPI:
     """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll."""
     app = FastAPI(
@@ -51,7 +51,7 @@ def create_app(
     serve_api_page(app, PAGE)
     answer_problems(app, PROBLEMS)
     app.add_middleware(Timing)
-    app.add_middleware(Knock, who=gateway.keys.book.who, known=keys_known, public_site=public_site)
+    app.add_middleware(Knock, who=gateway.keys.book.who, known=known, public_site=public_site)
     app.add_middleware(BodyRules)
     app.add_middleware(RawPath, rewrite=with_uri)
     app.add_middleware(AnswerHeaders)  # added last, so that it is the first

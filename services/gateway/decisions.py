@@ -75,11 +75,15 @@ class Decisions:
             return Answer(known, new=False)
         if action == "kill" and (standing := self._standing_kill(story_id, bool(fields.get("break_glass")))):
             return standing
-        if action != "kill" and self.desk.state(story_id) is None and not self.transit.has_story(story_id):
+        if action != "kill" and not await self._is_known(story_id):
             raise UnknownStory("nothing is known under this story_id")
         decision = Decision(action=action, decision_id=event_id, person=by.person, **fields)
         await self._send(event_id, story_id, decision)
         return Answer(self._status(event_id, event_id, story_id, decision), new=True)
+
+    async def _is_known(self, story_id: str) -> bool:
+        """Whether anything was ever filed under this id; what has just been accepted is waited for."""
+        return self.desk.state(story_id) is not None or await self.transit.until_story(story_id, self.wait_s)
 
     async def confirm(self, by: Principal, decision_id: str, key: str | None) -> Answer:
         """Be the second person of a kill. Raises NotFound, NotAllowed (the first person), Conflict, PublishError."""

@@ -27,15 +27,12 @@ class Table:
     topics: Sequence[Topic]
     apply: Apply
     ago: timedelta | None = None
-    loaded: Callable[[], None] | None = None
 
 
-def tables(
-    principals: Apply, registry: Apply, transit: InTransit, deliveries: DeliveriesView, keys_known: Callable[[], None]
-) -> dict[str, Table]:
+def tables(principals: Apply, registry: Apply, transit: InTransit, deliveries: DeliveriesView) -> dict[str, Table]:
     """Return every table but the desk's, which is read together with the stream's gate."""
     return {
-        "principals": Table((Topic.PRINCIPAL_STATE,), principals, loaded=keys_known),
+        "principals": Table((Topic.PRINCIPAL_STATE,), principals),
         "registry": Table((Topic.SUBSCRIPTION_STATE,), registry),
         "on the way": Table((*FILED, *DECIDED), transit.apply, ON_THE_WAY_SINCE),
         "parked": Table(DEAD, transit.apply),
@@ -43,14 +40,26 @@ def tables(
     }
 
 
-def jobs_of(kafka: KafkaSettings, health: Health, tables: dict[str, Table]) -> dict[str, Job]:
-    """Return a job for each table; the process is ready when all are loaded."""
+def jobs_of(
+    kafka: KafkaSettings, health: Health, tables: dict[str, Table], all_loaded: Callable[[], None]
+) -> dict[str, Job]:
+    """Return a job for each table; `all_loaded` is called, and the process is ready, when all are loaded."""
+    loading = set(tables)
     for name in tables:
         health.set(_check(name), ok=False, reason="loading")
-    return {_check(name): partial(_keep, kafka, health, _check(name), table) for name, table in tables.items()}
+
+    def loaded(name: str) -> None:
+        health.set(_check(name), ok=True)
+        loading.discard(name)
+        if not loading:
+            all_loaded()
+
+    return {_check(name): partial(_keep, kafka, health, table, partial(loaded, name)) for name, table in tables.items()}
 
 
-async def _keep(kafka: KafkaSettings, health: Health, check: str, table: Table, stop: asyncio.Event) -> None:
+async def _keep(
+    kafka: KafkaSettings, health: Health, table: Table, loaded: Callable[[], None], stop: asyncio.Event
+) -> None:
     since: Since = "beginning" if table.ago is None else datetime.now(UTC) - table.ago
     async with Tail(kafka, table.topics, health=health) as tail:
         loading = asyncio.create_task(tail.load(table.apply, since))
@@ -61,9 +70,7 @@ async def _keep(kafka: KafkaSettings, health: Health, check: str, table: Table, 
             loading.cancel()
             return
         loading.result()
-        if table.loaded is not None:
-            table.loaded()
-        health.set(check, ok=True)
+        loaded()
         await tail.follow(table.apply, stop)
 
 

@@ -1,6 +1,8 @@
 """What was taken in and has not reached its story's state yet, or never will?"""
 
+import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +47,7 @@ class InTransit:
         self._parked: OrderedDict[str, Parked] = OrderedDict()
         self._of_story: dict[str, int] = {}
         self._decisions: dict[str, Taken] = {}
+        self._waiters: dict[str, asyncio.Event] = {}
 
     def apply(self, record: Record) -> None:
         """Take a record of a received, inbox or dead-letter topic; it is known by its `ce_id` header."""
@@ -66,6 +69,9 @@ class InTransit:
             return
         self._taken[taken.event_id] = taken
         self._of_story[taken.story_id] = self._of_story.get(taken.story_id, 0) + 1
+        for known in (taken.story_id, taken.event_id):
+            if waiter := self._waiters.pop(known, None):
+                waiter.set()
         if taken.decision is not None and taken.decision.decision_id == taken.event_id:
             self._decisions[taken.event_id] = taken
         if len(self._taken) > REMEMBERED:
@@ -88,6 +94,25 @@ class InTransit:
     def has_story(self, story_id: str) -> bool:
         """Tell whether anything under this id is or was on its way lately."""
         return story_id in self._of_story
+
+    async def until_story(self, story_id: str, within: float) -> bool:
+        """Tell whether anything under this id is or was on its way lately, once it is or after `within` seconds."""
+        if not self.has_story(story_id):
+            await self._until(story_id, within)
+        return self.has_story(story_id)
+
+    async def until_taken(self, event_id: str, within: float) -> None:
+        """Return once an input is on its way, at the latest after `within` seconds."""
+        if event_id not in self._taken:
+            await self._until(event_id, within)
+
+    async def _until(self, known: str, within: float) -> None:
+        waiter = self._waiters.setdefault(known, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await waiter.wait()
+        if self._waiters.get(known) is waiter:
+            del self._waiters[known]
 
     def _decided(self, record: Record) -> None:
         try:

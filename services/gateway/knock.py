@@ -21,7 +21,8 @@ Known = Callable[[], bool]
 class Knock:
     """ASGI layer: puts the key's owner into `request.state.principal`, or answers 401.
 
-    `who` finds the owner of a key; until `known` says that all keys are loaded, an unknown one is 503.
+    `who` finds the owner of a key. Until `known` says that keys and tables are loaded the answer is 503: a table that
+    is being read would answer 404 for what is there.
     """
 
     def __init__(self, app: ASGIApp, who: Who, known: Known, public_site: bool) -> None:
@@ -37,8 +38,8 @@ class Knock:
         key = bearer(Headers(scope=scope).get("authorization", ""))
         principal = self._who(key) if key else None
         scope.setdefault("state", {})["principal"] = principal
-        if principal is None and not self._is_open(scope["path"]):
-            await self._refusal(key).response()(scope, receive, send)
+        if not self._is_open(scope["path"]) and (problem := self._refusal(key, principal)):
+            await problem.response()(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -46,10 +47,12 @@ class Knock:
         open_to_all = path in OPEN or path.startswith(PREFIX)
         return open_to_all or (self._public_site and (path == "/" or path.startswith(PUBLIC_SITE)))
 
-    def _refusal(self, key: str | None) -> Problem:
-        if key and not self._known():
-            return unavailable("the keys are being read", 1)
-        return unauthorized("this key is not known") if key else unauthorized()
+    def _refusal(self, key: str | None, principal: Principal | None) -> Problem | None:
+        if not key:
+            return unauthorized()
+        if not self._known():
+            return unavailable("what this gateway must know is being read", 1)
+        return None if principal else unauthorized("this key is not known")
 
 
 def bearer(authorization: str) -> str | None:

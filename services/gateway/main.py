@@ -95,11 +95,13 @@ async def jobs(
     outside = await _open(settings, opened)
     health, known = Health(VIEWS_CHECK, STREAM_CHECK), asyncio.Event()
     gateway, registered = _put_together(settings, outside)
-    access = StreamAccess(gateway.keys.book.who, known.is_set, gateway.registry, gateway.tickets)
+
+    def all_known() -> bool:
+        return known.is_set() and gateway.desk.loaded
+
+    access = StreamAccess(gateway.keys.book.who, all_known, gateway.registry, gateway.tickets)
     hub = await _hub(settings, opened, gateway.desk, access, outside.life, health)
-    app = create_app(
-        gateway, health, keys_known=known.is_set, public_site=settings.public_site, poll=poll_endpoint(hub)
-    )
+    app = create_app(gateway, health, known=all_known, public_site=settings.public_site, poll=poll_endpoint(hub))
     serving = partial(
         serve,
         app,
@@ -109,9 +111,9 @@ async def jobs(
         drain=ceil(settings.drain_s) + 2,  # the stream's clients leave first, then requests in hand are cut
         listening=listening,
     )
-    held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries, known.set)
+    held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries)
     return {
-        **jobs_of(settings.kafka, health, held),
+        **jobs_of(settings.kafka, health, held, known.set),
         **_views_jobs(settings, outside, health),
         "stream": hub.run,
         "http": lambda stop: serving(stop=stop),

@@ -1,6 +1,7 @@
 """What became of something that was answered with 202?"""
 
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import BaseModel, Field
 
@@ -29,6 +30,9 @@ _OF_KILL = {
     DecisionState.REFUSED: (Outcome.REFUSED, None),
 }
 
+WAIT_S: Final = 1.0
+"""How long an id that nobody knows is waited for: its 202 may be quicker than its record is read here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipts:
@@ -37,6 +41,15 @@ class Receipts:
     desk: DeskView
     transit: InTransit
     clock: Clock
+    wait_s: float = WAIT_S
+
+    async def soon(self, event_id: str) -> Receipt:
+        """Return the receipt; what was accepted a moment ago is waited for. Raises NotFound as `of` does."""
+        try:
+            return self.of(event_id)
+        except NotFound:
+            await self.transit.until_taken(event_id, self.wait_s)
+            return self.of(event_id)
 
     def of(self, event_id: str) -> Receipt:
         """Return the receipt; raises NotFound for an id that is in no state and was not taken in lately."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from services.gateway.knock import bearer
 from services.gateway.refusals import NotFound
@@ -9,6 +10,10 @@ from services.gateway.registry import Registry
 from services.gateway.stream.ports import Grant, HeaderView, Problem
 from services.gateway.tickets import Tickets
 from shared.domain.state import Principal
+
+_NOT_YET: Final = Problem(
+    503, "Service Unavailable", "what this gateway must know is being read", headers=(("retry-after", "1"),)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class StreamAccess:
         principal = self._principal(view)
         if isinstance(principal, Problem):
             return principal
+        if not self.known():
+            return _NOT_YET
         subscription_id = view.param("subscription")
         if subscription_id is None:
             return Grant(principal.subscriber or principal.person)
@@ -40,6 +47,6 @@ class StreamAccess:
         if principal is not None:
             return principal
         if not self.known():
-            return Problem(503, "Service Unavailable", "the keys are being read", headers=(("retry-after", "1"),))
+            return _NOT_YET
         detail = "this ticket is used, over or unknown" if ticket else "send a key: Authorization: Bearer sl_…"
         return Problem(401, "Unauthorized", detail, headers=(("www-authenticate", "Bearer"),))

@@ -12,4 +12,4 @@ router = APIRouter(tags=["desk"])
 @router.get("/v1/desk/receipts/{event_id}", responses=responses(404))
 async def receipt(event_id: str, _: DeskReader, ours: Ours) -> Receipt:
     """Where a filing or a decision is now; a filing follows its version."""
-    return ours.receipts.of(event_id)
+    return await ours.receipts.soon(event_id)

@@ -117,7 +117,7 @@ async def test_poll_is_answered_by_whom_main_names(wire: World) -> None:
     async def poll(request: Request) -> Response:
         return JSONResponse({"ticket": request.query_params["ticket"]})
 
-    app = create_app(wire.gateway, wire.health, keys_known=lambda: True, public_site=False, poll=poll)
+    app = create_app(wire.gateway, wire.health, known=lambda: True, public_site=False, poll=poll)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://wire.test") as http:
         assert (await http.get("/v1/poll", params={"ticket": "tkt_1"})).json() == {"ticket": "tkt_1"}
 

@@ -76,6 +76,24 @@ async def test_an_unknown_key_is_503_until_all_keys_are_read(wire: World) -> Non
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/desk/stories/urn:x:1/withhold"),
+        ("GET", "/v1/desk/receipts/e1"),
+        ("GET", "/v1/endpoints/ep_1"),
+        ("GET", "/v1/subscriptions"),
+        ("GET", "/v1/deliveries/dlv_1"),
+    ],
+)
+async def test_nothing_is_not_found_until_all_tables_are_read(wire: World, method: str, path: str) -> None:
+    """A process that has just started does not know yet what is there: no 404, no empty list."""
+    headers = wire.key("eve", "editor", "subscriber")
+    wire.known[0] = False
+    answer = await wire.http.request(method, path, headers=headers)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize(
     ("method", "path", "body"),
     [
         ("POST", "/v1/keys", {"person": "x", "scopes": ["desk"]}),

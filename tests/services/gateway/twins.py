@@ -219,7 +219,7 @@ async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[
     gateway = Gateway(
         keys=KeyRing(book, OwnWrites(topics, book.apply), audit, clock, "local"),
         desk=desk,
-        receipts=Receipts(desk, transit, clock),
+        receipts=Receipts(desk, transit, clock, wait_s=0.05),
         decisions=Decisions(desk, transit, topics, audit, clock, wait_s=0.05),
         texts=texts,
         stories=stories,
@@ -232,7 +232,7 @@ async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[
         clock=clock,
     )
     desk.all_loaded()
-    app = create_app(gateway, health, keys_known=lambda: known[0], public_site=public_site)
+    app = create_app(gateway, health, known=lambda: known[0], public_site=public_site)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as http:
         made = World(
