@@ -18,7 +18,7 @@ from deploy.local.machine import Missing
 from deploy.local.redis import LocalRedis
 
 # Tests that ask for one of these stand on a real engine and are marked `broker`.
-FIXTURES = frozenset({"kafka_bootstrap", "local_kafka", "redis_url", "local_redis"})
+FIXTURES = frozenset({"kafka_bootstrap", "local_kafka", "shared_kafka", "redis_url", "local_redis"})
 
 _Server = TypeVar("_Server", LocalKafka, LocalRedis)
 

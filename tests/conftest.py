@@ -28,7 +28,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def local_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
-    """The session's own broker, for tests that stop or kill it; they leave it running and ready."""
+    """A broker for tests that stop or kill it; they leave it running and ready.
+
+    Not the one that all others share: that has thousands of partitions in the end, and takes minutes to come back.
+    """
+    with brokers.kafka_of_our_own(tmp_path_factory.mktemp("stopped-kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def shared_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """The session's own broker, which nobody stops."""
     with brokers.kafka_of_our_own(tmp_path_factory.mktemp("kafka")) as kafka:
         yield kafka
 
@@ -38,7 +48,7 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
     """host:port of a real broker shared by the session: keep to topics and groups named after `unique`."""
     if external := brokers.named("WIRE_TEST_KAFKA"):
         return external
-    kafka: LocalKafka = request.getfixturevalue("local_kafka")
+    kafka: LocalKafka = request.getfixturevalue("shared_kafka")
     return kafka.bootstrap
 
 

@@ -35,7 +35,7 @@ from tests.interleavings.backlog import ENDPOINT, SHARD, due, fill, in_the_inbox
 from tests.receivers.serving import Peer, answer, receiving
 from tests.waiting import wait_until
 
-COUNTED = (Topic.INBOX, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.DUE)
+COUNTED = (Topic.RECEIVED, Topic.INBOX, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.DUE)
 READY_WITHIN_S = 240.0
 FLASHES = b"urn:slugline:flash:"
 STREAM = "stream"
@@ -218,7 +218,7 @@ async def laden_wire(
 
 async def _fill(publisher: Publisher, count: int) -> None:
     await fill(publisher, waiting(Topic.RECEIVED, received, MANY * count))
-    await fill(publisher, waiting(Topic.INBOX, in_the_inbox, count))
+    await fill(publisher, waiting(Topic.INBOX, in_the_inbox, MANY * count))
     await fill(publisher, waiting(Topic.RELEASED, on_the_wire, count))
     await fill(publisher, waiting(Topic.DUE, due, MANY * count, partition=SHARD))
 
