@@ -1,12 +1,9 @@
 """A wire of real processes whose topics may hold more than it can do at once, and what is seen of it from outside."""
 
 import asyncio
-import fcntl
 import os
 import secrets
 import signal
-import termios
-from array import array
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -80,7 +77,6 @@ class Laden:
     shown: int = 0
     heard: bool = False
     reader: Any = None
-    line: Any = None
     came: list[tuple[str, bytes]] | None = None
     """If a test wants it: every webhook (by its endpoint) and every story on the stream, in order."""
 
@@ -148,18 +144,9 @@ class Laden:
         if not hearing.cancelled():
             hearing.result()
 
-    async def all_heard(self) -> int:
-        """How many routine stories the stream has written: returns when there is nothing left to read of them."""
-        unread = array("i", [1])
-        while unread[0]:
-            await asyncio.sleep(0)
-            if not self.reader._buffer:
-                fcntl.ioctl(self.line.fileno(), termios.FIONREAD, unread)
-        return self.shown
-
     async def _hear(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.gateway.port, limit=2**20)
-        self.reader, self.line = reader, writer.get_extra_info("socket")
+        self.reader = reader
         try:
             writer.write(f"GET /v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n\r\n".encode())
             while event := await reader.readuntil(b"\n\n"):

@@ -34,7 +34,6 @@ COUNT = int(os.environ.get("OVERTAKING", "5000"))
 ROUNDS = 8
 AT_MOST = 64
 ASLEEP_FOR = 5_000
-LOOKS = 4
 WITHIN = 60.0
 ENRICHED = (Topic.INBOX_FLASH, Topic.RECEIVED, Topic.INBOX)
 MATCHED = (Topic.DUE_FLASH, Topic.RELEASED, Topic.DUE)
@@ -57,7 +56,11 @@ class Hop:
 
 
 def hops(wire: Laden) -> list[Hop]:
-    """Topics are compared by the log's own times of their records; else by what one reader had before the flash."""
+    """Topics are compared by the log's own times of their records.
+
+    Elsewhere it is counted from the broker's confirmation on: while it takes its time to append, what was read before
+    goes out.
+    """
 
     async def put(topic: Topic, make: Make, story_id: str, partition: int | None = None) -> Appended:
         [appended] = await wire.publisher.publish_all([flash(topic, make, story_id, partition=partition)])
@@ -85,20 +88,19 @@ def hops(wire: Laden) -> list[Hop]:
 
     async def at_the_endpoint(story_id: str) -> int:
         seen = wire.watch.expect(ENDPOINT, story_id)
-        for _ in range(LOOKS):  # what was sent before the append lies in our sockets, and is none of what came after
-            await asyncio.sleep(0)
-        before = wire.posted
         await put(Topic.DUE_FLASH, due, story_id, SHARD)
-        return await seen - before
+        before = wire.posted
+        return max(0, await seen - before)
 
     async def on_the_stream(story_id: str) -> int:
-        seen, before = wire.watch.expect(STREAM, story_id), await wire.all_heard()
+        seen = wire.watch.expect(STREAM, story_id)
         await put(Topic.RELEASED_FLASH, on_the_wire, story_id)
-        return await seen - before
+        before = wire.shown
+        return max(0, await seen - before)
 
     async def in_the_views(story_id: str) -> int:
-        before = await wire.viewed()
         await put(Topic.RELEASED_FLASH, on_the_wire, story_id)
+        before = await wire.viewed()
         return await wire.viewed_with(story_id) - before
 
     return [
@@ -112,12 +114,12 @@ def hops(wire: Laden) -> list[Hop]:
 
 
 async def rounds(stage: Hop) -> list[int]:
-    counts = []
-    for number in range(ROUNDS):
+    counts: list[int] = []
+    for number in range(ROUNDS + 1):
         async with asyncio.timeout(WITHIN):
             counts.append(await stage.measure(f"urn:slugline:flash:{stage.name}:{number}"))
     assert await stage.routine() < await stage.in_all(), f"nothing waited any more for {stage.name}"
-    return counts
+    return counts[1:]  # a process that has just started is slow with its first record, while others are at work
 
 
 @pytest.mark.timeout(900)
