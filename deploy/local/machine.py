@@ -34,20 +34,20 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def jars_are_current(jars: Path = JARS, pom: Path = POM) -> bool:
+def jars_are_current(jars: Path = JARS, pom: Path = POM, version: str = KAFKA) -> bool:
     """Tell whether `jars` holds exactly what `pom` names; the stamp is written last, so half a copy is not current.
 
-    Raises `Missing` where KAFKA_VERSION asks for a Kafka that no pom names.
+    Raises `Missing` for a `version`, KAFKA_VERSION unless said otherwise, that no pom names.
     """
-    if KAFKA not in POMS:
-        raise Missing(f"there is no Kafka {KAFKA} here: KAFKA_VERSION may be {' or '.join(POMS)}")
+    if version not in POMS:
+        raise Missing(f"there is no Kafka {version} here: KAFKA_VERSION may be {' or '.join(POMS)}")
     stamp = jars / JARS_STAMP
     return stamp.is_file() and stamp.read_text() == sha256_of(pom)
 
 
-def broker_jars(jars: Path = JARS) -> Path:
+def broker_jars(jars: Path = JARS, version: str = KAFKA) -> Path:
     """Return the folder of the broker's jars; raises `Missing` until the bootstrap has fetched them."""
-    if not jars_are_current(jars):
+    if not jars_are_current(jars, version=version):
         raise Missing(f"the Kafka jars are not in {jars} (make setup fetches them)")
     return jars
 

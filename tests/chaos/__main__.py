@@ -58,9 +58,9 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run as asked; 0 when nothing is unexplained."""
-    asked = arguments()
+    asked = arguments(given)
     if asked.judge is not None:
         return _again(asked.judge)
     seed = asked.seed if asked.seed is not None else secrets.randbelow(1_000_000)

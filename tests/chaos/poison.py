@@ -26,6 +26,7 @@ from shared.platform.reading import Tail
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, partition_of, spec
+from tests.parked_on import PARKED_ON
 
 LARGEST = 2 * 1024 * 1024
 ROOM = 4_096  # for the envelope around a huge text, and Kafka's around that
@@ -48,26 +49,6 @@ class Poison(StrEnum):
 
 
 COPIES = frozenset({Poison.FOREIGN_KEY, Poison.WRONG_PARTITION, Poison.OLD_TIMESTAMP})
-
-PARKED_ON = {
-    Topic.RECEIVED: Topic.DEAD_ENRICH,
-    Topic.RECEIVED_FLASH: Topic.DEAD_ENRICH,
-    Topic.INBOX: Topic.DEAD_MODERATION,
-    Topic.INBOX_FLASH: Topic.DEAD_MODERATION,
-    Topic.LIFTS: Topic.DEAD_MODERATION,
-    Topic.RELEASED: Topic.DEAD_DISTRIBUTION,
-    Topic.RELEASED_FLASH: Topic.DEAD_DISTRIBUTION,
-    Topic.DUE: Topic.DEAD_DISTRIBUTION,
-    Topic.DUE_FLASH: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_10S: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_1M: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_10M: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_1H: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_6H: Topic.DEAD_DISTRIBUTION,
-}
-"""Where a service acts on what it reads, and where it parks what it cannot act on. Elsewhere services observe: the
-states, texts, kills, current items, recipients, subscriptions, sources, principals, attempts, health, comments, counts,
-dead letters and the audit are loaded into tables or told to people, and a record that is no row of them is skipped."""
 
 KEYED_BY_STORY = frozenset({Topic.INBOX, Topic.INBOX_FLASH, Topic.LIFTS})
 """Whose reader owns stories by key: there a foreign key, or a key in another partition, can never be right."""

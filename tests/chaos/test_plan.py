@@ -1,7 +1,6 @@
 """What is filed is decided by the seed alone, and before it is filed."""
 
 import json
-import sys
 
 import pytest
 
@@ -73,12 +72,9 @@ def test_a_filter_that_the_driver_cannot_judge_is_refused() -> None:
         wants({"subjects": ["medtop:1"]}, Told("a", 4, "routine", "en", frozenset()))
 
 
-def test_the_plan_is_printed_and_nothing_is_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_plan_is_printed_and_nothing_is_run(capsys: pytest.CaptureFixture[str]) -> None:
     """`--plan` shows filings and faults of a seed."""
-    monkeypatch.setattr(sys, "argv", ["chaos", "--plan", "--seed", "17", "--minutes", "2", "--rate", "1"])
-    assert command.main() == 0
+    assert command.main(["--plan", "--seed", "17", "--minutes", "2", "--rate", "1"]) == 0
     shown = capsys.readouterr().out
     assert shown.count("urn:example:chaos:") == 120
     assert "process kills" in shown

@@ -4,7 +4,6 @@ Each test says where it dies; afterwards another life goes on, and what readers 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from tests.platform.cluster import set_offsets
 from tests.services.moderation.service import (
     WITHIN,
     Around,
-    around_it,
     moderation,
     moderation_process,
     order,
@@ -27,12 +25,6 @@ from tests.services.moderation.service import (
 from tests.waiting import wait_until
 
 STORY = "urn:slugline:t:1"
-
-
-@pytest.fixture
-async def around(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[Around]:
-    async with around_it(kafka_bootstrap, topic_prefix) as wire:
-        yield wire
 
 
 def outcome(around: Around, story: str = STORY) -> list[tuple[int, Kind]]:

@@ -6,11 +6,8 @@ owner, the gates and the views will find.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-
-import pytest
 
 from shared.domain.events import parse_event
 from shared.domain.state import KillRecord, StoryState, TextRef
@@ -28,12 +25,6 @@ from tests.services.moderation.service import (
 from tests.waiting import wait_until
 
 STORY = "urn:slugline:t:1"
-
-
-@pytest.fixture
-async def around(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[Around]:
-    async with around_it(kafka_bootstrap, topic_prefix) as wire:
-        yield wire
 
 
 def of_key(around: Around, topic: Topic, key: str) -> list[Record]:

@@ -15,29 +15,13 @@ from shared.platform.topics import Topic, partition_of, spec
 from tests.journeys.instance import Wire
 from tests.journeys.people import Desk, Subscriber
 from tests.journeys.texts import a_story, a_uri
+from tests.parked_on import PARKED_ON
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
 
 POISON = b"\xff\x00{ this is no JSON"
 KEY = "poison"
-ACTED_ON = {
-    Topic.RECEIVED: Topic.DEAD_ENRICH,
-    Topic.RECEIVED_FLASH: Topic.DEAD_ENRICH,
-    Topic.INBOX: Topic.DEAD_MODERATION,
-    Topic.INBOX_FLASH: Topic.DEAD_MODERATION,
-    Topic.LIFTS: Topic.DEAD_MODERATION,
-    Topic.RELEASED: Topic.DEAD_DISTRIBUTION,
-    Topic.RELEASED_FLASH: Topic.DEAD_DISTRIBUTION,
-    Topic.DUE: Topic.DEAD_DISTRIBUTION,
-    Topic.DUE_FLASH: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_10S: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_1M: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_10M: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_1H: Topic.DEAD_DISTRIBUTION,
-    Topic.RETRY_6H: Topic.DEAD_DISTRIBUTION,
-}
-"""Where a service acts on what it reads, a record that it cannot read is parked; elsewhere it is skipped."""
 
 
 async def poison(wire: Wire) -> None:
@@ -60,7 +44,7 @@ async def parked(wire: Wire) -> dict[Topic, Topic]:
         if record.value == POISON and ORIGIN_TOPIC in record.headers:
             found[Topic(record.headers[ORIGIN_TOPIC].decode())] = record.topic
 
-    async with Tail(KafkaSettings(bootstrap=wire.now.kafka), tuple(set(ACTED_ON.values()))) as tail:
+    async with Tail(KafkaSettings(bootstrap=wire.now.kafka), tuple(set(PARKED_ON.values()))) as tail:
         await tail.load(note)
     return found
 
@@ -119,4 +103,4 @@ async def _all_ready(wire: Wire, person: Subscriber) -> bool:
 
 
 async def _is_parked(wire: Wire) -> bool:
-    return (await parked(wire)).items() >= ACTED_ON.items()
+    return (await parked(wire)).items() >= PARKED_ON.items()
