@@ -12,12 +12,13 @@ from services.distribution.journal import Journal
 from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Unreachable
 from services.distribution.ports import Clock
 from services.distribution.registry import Registry, has_shared_secret
-from services.distribution.retry import STANDARD, Disable, Exhausted, RetryAt, Schedule, Tier, after_failure, next_tier
+from services.distribution.retry import Disable, Exhausted, RetryAt, after_failure, next_tier
 from services.distribution.sending import Answer, Sender, SendRequest
 from services.distribution.standings import Standings
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import Verdict, gate
 from shared.domain.events import Retry
+from shared.domain.retry_schedule import STANDARD, Schedule, Tier
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.signature import signed_headers
 

@@ -8,9 +8,9 @@ from services.distribution.attempts import Tried, row_of
 from services.distribution.deliveries import Delivery
 from services.distribution.outcome import Delivered, Refused, name_of
 from services.distribution.ports import Clock, Publishing
-from services.distribution.retry import Tier
 from services.distribution.sending import Answer
 from shared.domain.events import DeliveryAttempted, DeliveryRetry, Retry, derived_id, encode_event
+from shared.domain.retry_schedule import Tier
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.envelopes import headers_for
 from shared.platform.logs import logger
@@ -87,7 +87,8 @@ class Journal:
             n=n,
             state=state,
             outcome=row.data.outcome,
-            ms=row.data.ms.get("total"),
+            status=status,
+            ms=row.data.ms,
         )
 
     async def end(self, delivery: Delivery, endpoint: Endpoint | None, state: str, outcome: str) -> None:

@@ -1,31 +1,17 @@
 """When is a delivery tried again, when is it given up, and which retry topics carry it there?
 
-Pure arithmetic over one schedule. A retry topic ("tier") holds every record for one fixed time, so that its
-append order is its due order; any other wait is a chain of tiers, its last seconds spent in memory.
+Pure arithmetic over one schedule (`shared.domain.retry_schedule`). A retry topic ("tier") holds every record for one
+fixed time, so that its append order is its due order; any other wait is a chain of tiers, its last seconds spent in
+memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Final, TypeAlias
 
 from services.distribution.outcome import Failure, Refused
-
-
-class Tier(Enum):
-    """A retry topic, by the fixed time it holds a record; the topic is `wire.delivery.retry.<label>.v1`."""
-
-    TEN_SECONDS = ("10s", timedelta(seconds=10))
-    ONE_MINUTE = ("1m", timedelta(minutes=1))
-    TEN_MINUTES = ("10m", timedelta(minutes=10))
-    ONE_HOUR = ("1h", timedelta(hours=1))
-    SIX_HOURS = ("6h", timedelta(hours=6))
-
-    def __init__(self, label: str, delay: timedelta) -> None:
-        self.label = label
-        self.delay = delay
-
+from shared.domain.retry_schedule import STANDARD, Schedule, Tier
 
 _LONGEST_FIRST: Final = tuple(sorted(Tier, key=lambda tier: tier.delay, reverse=True))
 SMALLEST_TIER: Final = _LONGEST_FIRST[-1].delay
@@ -33,39 +19,6 @@ SMALLEST_TIER: Final = _LONGEST_FIRST[-1].delay
 # A tier may hold this much of its delay past the due time: 22 s of 6 h. Without it one late millisecond turns
 # the last six hours of a day's wait into 23 records in shorter tiers.
 SLACK: Final = 0.001
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long a failing delivery is kept alive.
-
-    `waits` follow the first, second, … failure and the last repeats; nothing is tried later than `horizon`
-    after the first failure. Jitter lengthens a wait by at most `jitter_share` of it and `jitter_cap` (below
-    the smallest tier, so that a scheduled wait costs one retry record). `retry_after_cap` bounds what a
-    receiver may ask for.
-    """
-
-    waits: tuple[timedelta, ...] = tuple(tier.delay for tier in Tier)
-    horizon: timedelta = timedelta(hours=72)
-    jitter_share: float = 0.1
-    jitter_cap: timedelta = timedelta(seconds=9)
-    retry_after_cap: timedelta = timedelta(hours=24)
-
-    def wait_after(self, attempts: int, jitter: float = 0.0) -> timedelta:
-        """Return the wait after the `attempts`-th failure (from 1); `jitter` is drawn from [0, 1)."""
-        wait = self.waits[min(attempts, len(self.waits)) - 1]
-        return wait + jitter * min(wait * self.jitter_share, self.jitter_cap)
-
-    def table(self) -> Iterator[tuple[int, timedelta, timedelta]]:
-        """Yield (attempt, wait before it, time since the first failure), as the documentation prints it."""
-        attempt, passed = 1, timedelta()
-        while passed < self.horizon:
-            wait = min(self.wait_after(attempt), self.horizon - passed)
-            attempt, passed = attempt + 1, passed + wait
-            yield attempt, wait, passed
-
-
-STANDARD: Final = Schedule()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,14 @@ from services.distribution.outcome import Failure, Refused, Unreachable
 from services.distribution.retry import (
     SLACK,
     SMALLEST_TIER,
-    STANDARD,
     Disable,
     Exhausted,
     RetryAt,
-    Schedule,
-    Tier,
     after_failure,
     chain,
     next_tier,
 )
+from shared.domain.retry_schedule import STANDARD, Schedule, Tier
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DOWN = Unreachable("connect")
