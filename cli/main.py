@@ -258,6 +258,15 @@ def trace(story: Story, url: Url = None, key: Key = None, as_json: AsJson = Fals
         tell(operations.trace(api, story), operations.trace_text, as_json=as_json)
 
 
+@app.command("retry-schedule", epilog="example: wire retry-schedule\n\nexample: wire retry-schedule --json | jq .steps")
+def retry_schedule(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """When a failing webhook is tried again, and when it is given up."""
+    from cli import schedule
+
+    with asking(url, key) as api:
+        tell(schedule.asked(api), schedule.table, as_json=as_json)
+
+
 @app.command(
     epilog="example: wire receive --register --section world"
     "\n\nexample: wire receive --secret whsec_… --port 9000 --answer 503"

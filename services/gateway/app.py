@@ -13,7 +13,17 @@ from services.gateway.described import OPERATIONS, PAGE, name_scopes
 from services.gateway.knock import Knock
 from services.gateway.problems import PROBLEMS
 from services.gateway.raw_path import with_uri
-from services.gateway.routes import deliveries, desk, endpoints, feeds, keys, receipts, stories, subscriptions
+from services.gateway.routes import (
+    deliveries,
+    desk,
+    endpoints,
+    feeds,
+    keys,
+    receipts,
+    schedule,
+    stories,
+    subscriptions,
+)
 from services.gateway.stream.poll import PATH as POLL_PATH
 from services.gateway.timing import Timing
 from shared.platform.api_page import serve_api_page
@@ -23,7 +33,7 @@ from shared.platform.problems import answer_problems, describe_problems
 from shared.platform.raw_path import RawPath
 
 ROUTERS = tuple(
-    routes.router for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, feeds)
+    routes.router for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, schedule, feeds)
 )
 Poll = Callable[[Request], Awaitable[Response]]
 
