@@ -123,18 +123,19 @@ class Matcher:
         earlier = self.recipients.of(event.story_id)
         fresh = matches(self.registry.with_endpoint(), event.data, lane, record.offset) - earlier
         if fresh:
-            await self._remember(event.story_id, earlier, fresh, item.release_no)
+            await self._remember(event.story_id, fresh, item.release_no)
         newer = await self._overtaken_by(item)
         if newer and newer.data.item.kind not in NOTICES:
             # also those whom this release brought before a crash: they may not have got their block
-            joined = self.recipients.joined_by(event.story_id, item.release_no)
+            joined = self.recipients.joined(event.story_id).get(item.release_no, frozenset())
             await self._owe(newer, newer.data.item, fresh | joined)
         await self._owe(event, item, earlier | fresh, newer.data.item.release_no if newer else 0)
         self._note(item, lane, record.offset)
 
-    async def _remember(self, story_id: str, earlier: frozenset[str], fresh: frozenset[str], release_no: int) -> None:
+    async def _remember(self, story_id: str, fresh: frozenset[str], release_no: int) -> None:
+        earlier = self.recipients.joined(story_id)
         await self._write(list(records_of(story_id, earlier, fresh, release_no, self.shard_of)))
-        self.recipients.add(story_id, fresh, release_no, fresh)
+        self.recipients.add(story_id, fresh, release_no)
 
     async def _overtaken_by(self, item: Item) -> StoryReleased | None:
         """Return the newest release of the story that went through here before this older one.

@@ -6,12 +6,12 @@ import pytest
 
 from services.distribution.matcher import Matcher, NotOurs
 from services.distribution.matching import ShardOf
-from services.distribution.recipients import Recipients, records_of
+from services.distribution.recipients import Recipients
 from shared.domain.errors import Unprocessable
 from shared.domain.events import DeliveryDue, parse_event
 from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
-from shared.platform.topics import Topic, spec
+from shared.platform.topics import Topic
 from tests.services.distribution.deliveries import endpoint, item, record, release_record, released, subscription
 from tests.services.distribution.ledger import Bench, Log
 
@@ -228,18 +228,14 @@ async def test_a_matcher_that_may_have_a_successor_writes_nothing(bench: Bench) 
     assert bench.log.appended == []
 
 
-async def test_the_recipients_of_a_story_are_recorded_by_shard(bench: Bench) -> None:
-    """100,000 endpoints fit: no record holds more than its shard's, and only shards somebody joins are written."""
+async def test_it_is_recorded_from_which_release_on_an_endpoint_is_owed_the_story(bench: Bench) -> None:
+    """Who comes in with release 2 is not owed the first; a restart reads the same."""
     one = matcher(bench)
-    everybody = frozenset(f"ep_{number:024}" for number in range(100_000))
-    written = list(records_of(item().story_id, everybody, everybody, 1, ShardOf(6)))
-    read = Recipients()
-    for each in written:
-        assert len(each.value or b"") < spec(Topic.RECIPIENTS).max_message_bytes
-        read.apply(record(Topic.RECIPIENTS, each.value, key=each.key))
-    assert read.of(item().story_id) == everybody
-    await one.handle(release_record(item()))
-    assert len(bench.log.on(Topic.RECIPIENTS)) == 1
+    await one.handle(release_record(item(1)))
+    bench.know(endpoint("ep_2"), subscription("s2", "ep_2"))
+    await one.handle(release_record(item(2, Kind.UPDATE), offset=1))
+    for known in (one.recipients, recipients_read(bench.log)):
+        assert known.joined(item().story_id) == {1: {"ep_1"}, 2: {"ep_2"}}
 
 
 async def test_a_subscription_gets_nothing_from_before_it_began(bench: Bench) -> None:
