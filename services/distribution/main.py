@@ -31,7 +31,7 @@ from services.distribution.workers import Workers
 from shared.domain.errors import Misconfigured
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Membership, Ownership, Source, consume
-from shared.platform.egress import EgressPolicy, parse_allow
+from shared.platform.egress import policy_of
 from shared.platform.health import Health
 from shared.platform.http import ops_app, serve
 from shared.platform.jobs import Job, run
@@ -151,7 +151,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
     kafka, health = settings.kafka, Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}")
     ground = await _ground(settings, opened)
     budgets = Budgets(total=settings.send_timeout_s, connect=settings.connect_timeout_s)
-    policy = EgressPolicy(allow=parse_allow(settings.endpoint_allow))
+    policy = policy_of(settings.endpoint_allow, settings.endpoint_ports)
     sender = AiohttpSender(policy, budgets, failpoints=kafka.failpoints)
     opened.push_async_callback(sender.close)
     matching_member, delivering_member = Membership(), Membership()

@@ -2,6 +2,7 @@
 
 from pydantic import Field, SecretStr
 
+from shared.platform.egress import STANDARD_PORTS
 from shared.platform.settings import CommonSettings
 
 
@@ -15,6 +16,9 @@ class DistributionSettings(CommonSettings):
     endpoint_allow: str = Field(
         default="",
         description="host:port pairs (comma separated) a webhook may reach although a rule forbids it; local only",
+    )
+    endpoint_ports: str = Field(
+        default=STANDARD_PORTS, description="ports (comma separated) that webhooks may go to, over https"
     )
     send_slots: int = Field(default=100, ge=4, le=2000, description="webhooks in flight at once, all endpoints")
     send_timeout_s: float = Field(default=15.0, gt=0, le=60, description="seconds for a whole exchange, body included")

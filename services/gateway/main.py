@@ -46,7 +46,7 @@ from shared.domain.story import Lane
 from shared.platform.audit import Audit, last_entry, new_writer
 from shared.platform.clock import BrokerClock
 from shared.platform.consuming import Source, consume
-from shared.platform.egress import EgressPolicy, parse_allow
+from shared.platform.egress import EgressPolicy, policy_of
 from shared.platform.health import Health
 from shared.platform.http import serve
 from shared.platform.jobs import GRACE_SECONDS, Job, run
@@ -124,7 +124,7 @@ async def _open(settings: GatewaySettings, opened: AsyncExitStack) -> _Outside:
     if settings.profile == "production" and settings.endpoint_allow:
         raise Misconfigured("WIRE_ENDPOINT_ALLOW is for the local profile only; unset it in production.")
     sealer = Sealer(settings.secret_key.get_secret_value())
-    policy = EgressPolicy(allow=parse_allow(settings.endpoint_allow))
+    policy = policy_of(settings.endpoint_allow, settings.endpoint_ports)
     kafka, clock = settings.kafka, BrokerClock()
     redis = connect(settings.redis_url)
     opened.push_async_callback(redis.aclose)

@@ -2,6 +2,7 @@
 
 from pydantic import Field, SecretStr
 
+from shared.platform.egress import STANDARD_PORTS
 from shared.platform.settings import CommonSettings
 
 
@@ -21,6 +22,9 @@ class GatewaySettings(CommonSettings):
     endpoint_allow: str = Field(
         default="",
         description="host:port pairs (comma separated) a webhook may reach although a rule forbids it; local only",
+    )
+    endpoint_ports: str = Field(
+        default=STANDARD_PORTS, description="ports (comma separated) that webhooks may go to, over https"
     )
     public_site: bool = Field(default=False, description="1: pages and feeds are readable without a key")
     public_url: str = Field(

@@ -14,6 +14,8 @@ from shared.domain.addresses import judge
 from shared.domain.errors import Misconfigured, Refusal
 
 ALLOW_SETTING: Final = "WIRE_ENDPOINT_ALLOW"
+PORTS_SETTING: Final = "WIRE_ENDPOINT_PORTS"
+STANDARD_PORTS: Final = "443,8443"
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 # Names that only mean something inside somebody's network (RFC 6761, 6762, 7686, 8375; .internal by ICANN).
@@ -56,7 +58,7 @@ class EgressPolicy:
     """
 
     allow: frozenset[tuple[str, int]] = frozenset()
-    ports: frozenset[int] = frozenset({443, 8443})
+    ports: frozenset[int] = frozenset(map(int, STANDARD_PORTS.split(",")))
     allow_http: bool = False
     max_length: int = 2048
 
@@ -124,6 +126,22 @@ def vet_answers(host: str, port: int, addresses: Iterable[str], policy: EgressPo
 def parse_allow(text: str) -> frozenset[tuple[str, int]]:
     """Read `WIRE_ENDPOINT_ALLOW` (`host:port,host:port`, IPv6 in brackets); raise `Misconfigured` on anything else."""
     return frozenset(_allow_pair(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def parse_ports(text: str) -> frozenset[int]:
+    """Read `WIRE_ENDPOINT_PORTS` (`443,8443`); raise `Misconfigured` on anything but port numbers, or on none."""
+    try:
+        ports = frozenset(_port(entry.strip(), "") for entry in text.split(","))
+    except UrlRefused as refused:
+        raise Misconfigured(f"{PORTS_SETTING}: '{refused.address}': {refused.detail}") from refused
+    if 0 in ports:
+        raise Misconfigured(f"{PORTS_SETTING}: an entry is empty; no port at all would refuse every endpoint")
+    return ports
+
+
+def policy_of(allow: str, ports: str) -> EgressPolicy:
+    """Return what two settings permit. Gateway and distribution must agree, or what one registers the other refuses."""
+    return EgressPolicy(allow=parse_allow(allow), ports=parse_ports(ports))
 
 
 def _allow_pair(entry: str) -> tuple[str, int]:

@@ -18,6 +18,7 @@ KNOWN: tuple[str, ...] = (
     # distribution
     "WIRE_CONNECT_TIMEOUT_S",
     "WIRE_ENDPOINT_ALLOW",
+    "WIRE_ENDPOINT_PORTS",
     "WIRE_SECRET_KEY",
     "WIRE_SEND_SLOTS",
     "WIRE_SEND_TIMEOUT_S",
