@@ -169,9 +169,14 @@ class FairQueues:
             self._ring.append(queue.endpoint_id)
 
     def _open_to(self, queue: EndpointQueue, lines: tuple[Urgency, ...]) -> tuple[Urgency, ...]:
-        """Return the lines that may be served now: on probation, flashes and the rest have a small share each."""
+        """Return the lines that may be served now: on probation, flashes and the rest have a small share each.
+
+        What is routine waits with its endpoint's own flashes: the withhold in front of a release is one.
+        """
         if not queue.manners.probation:
             return lines
+        if queue.has_work(FLASHES) and len(self._probed[True]) >= self._probation_slots:
+            return ()
         return tuple(line for line in lines if len(self._probed[line in FLASHES]) < self._probation_slots)
 
     def _next_flash(self) -> EndpointQueue | None:

@@ -107,6 +107,22 @@ def test_routine_to_failing_endpoints_leaves_their_flashes_a_share() -> None:
     assert queues.take() is not None
 
 
+def test_a_withhold_that_waits_for_the_share_of_flashes_is_not_passed_by_what_came_behind_it() -> None:
+    """Invariant 2 while every endpoint is new: the release that lifts a withhold may be routine and have room."""
+    queues = FairQueues(20, probation=0.2)
+    others = [delivery(f"new_{number}", f"urn:{number}", lane=Lane.FLASH) for number in range(4)]
+    for other in others:
+        queues.add(other)
+        assert queues.take() is other
+    queues.add(delivery(release_no=2, lane=Lane.FLASH))
+    queues.add(delivery(release_no=3))
+    assert queues.take() is None
+    queues.finish(others[0], 0.001, ok=True)
+    following = queues.take()
+    assert following is not None
+    assert following.release_no == 2
+
+
 def test_a_flash_behind_a_delivery_in_flight_goes_before_the_routine_one_behind_it() -> None:
     """Its story was busy; when that ends the flash does not stand in line again for an older update."""
     queues = FairQueues(10)
