@@ -1,0 +1,261 @@
+"""May something be sent now? Rates per endpoint and per subscriber, kept by all workers together, asked synchronously.
+
+Tokens lie in one place for all (`Grants`: a Redis script); a worker holds a slice of them and asks for the next one
+when that is used, in a job of its own. Nothing here knows of attempts: a delivery that may not go yet stays where it
+waits. The rule is the generic cell rate algorithm: a bucket is one moment, up to which its tokens are given out.
+
+How queues hook in: ask `take` for an endpoint's next delivery before it is taken off its line. At 0.0 it goes.
+Otherwise the endpoint leaves the ring, and a timer puts it back after the seconds returned; until then it costs no
+slot and no look. Take nothing back for a delivery that is not sent after all: the gate refuses too few to matter.
+"""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, TypeAlias
+
+from shared.platform.logs import logger
+
+DEPTH_S: Final = 0.25
+"""A bucket holds so many seconds of its rate, at least one delivery: 2.5 % of what passes in ten seconds."""
+SLICE_S: Final = 0.05
+"""A worker is given so many seconds of the rate at once, at least one delivery: what it may sit on unused."""
+ANSWERED_S: Final = 0.005
+LINE_S: Final = 1.0
+"""How much longer than the first the last of many that wait for one subscriber is told to wait at most."""
+AWAY_S: Final = 1.0
+"""How long the shared tokens are not asked for once they could not be had."""
+FORGOTTEN_S: Final = 60.0
+NAP_S: Final = 1.0
+HAIR: Final = 1e-3
+"""A token that lacks no more than this is whole: rounding of clocks, made up for by the next one."""
+
+Scope: TypeAlias = Literal["endpoint", "subscriber"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Tokens wanted for one bucket; `rate` in deliveries per second, above 0."""
+
+    scope: Scope
+    name: str
+    rate: float
+
+    depth: float = field(init=False)
+    """How many tokens the bucket holds when it is full."""
+    wanted: int = field(init=False)
+    """How many tokens a worker is given at most."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", max(1.0, self.rate * DEPTH_S))
+        object.__setattr__(self, "wanted", max(1, int(self.rate * SLICE_S)))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """So many tokens, and the seconds until there is another one (0.0: there is one already)."""
+
+    tokens: int
+    next_in_s: float
+
+
+class GrantsAway(Exception):
+    """The shared tokens cannot be had at the moment; whoever asks goes by its own clock."""
+
+
+class Grants(Protocol):
+    """Where the tokens lie."""
+
+    async def grant(self, asks: Sequence[Ask]) -> Sequence[Grant]:
+        """Give each its tokens, in order of `asks`; a bucket nobody knows is a full one. Raises `GrantsAway`."""
+        ...
+
+
+class OwnGrants:
+    """Tokens of this process alone: the fallback, and the twin of the shared ones.
+
+    `share` says which part of a subscriber's rate is ours: that of the shards we own among all of them, so that all
+    workers together never exceed it. An endpoint has one owner, who may use its whole rate.
+    """
+
+    def __init__(self, clock: Callable[[], float], share: Callable[[], float] = lambda: 1.0) -> None:
+        self._clock = clock
+        self._share = share
+        self._given_until: dict[tuple[Scope, str], float] = {}
+
+    async def grant(self, asks: Sequence[Ask]) -> list[Grant]:
+        now = self._clock()
+        self._given_until = {key: until for key, until in self._given_until.items() if until > now}
+        return [self._grant(ask, now) for ask in asks]
+
+    def _grant(self, ask: Ask, now: float) -> Grant:
+        share = self._share() if ask.scope == "subscriber" else 1.0
+        if share <= 0:
+            return Grant(0, AWAY_S)
+        ours, key = Ask(ask.scope, ask.name, ask.rate * share), (ask.scope, ask.name)
+        self._given_until[key], grant = given(ours, self._given_until.get(key, 0.0), now)
+        return grant
+
+
+def given(ask: Ask, until: float, now: float) -> tuple[float, Grant]:
+    """Return up to when tokens are given out after this ask, and the grant; all times in seconds of one clock."""
+    each = 1 / ask.rate
+    brim = now + ask.depth * each
+    until = min(max(until, now), brim)  # a clock that went back costs one bucket, not its whole jump
+    tokens = min(ask.wanted, math.floor((brim - until) / each + HAIR))
+    until += tokens * each
+    return until, Grant(tokens, max(0.0, until + each - brim))
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What this worker holds of one bucket. `turn`: when the last of those that wait was told to come."""
+
+    ask: Ask
+    tokens: int = 0
+    lapses_at: float = 0.0
+    not_before: float = 0.0
+    turn: float = 0.0
+    asked: bool = False
+
+    def has(self, now: float) -> bool:
+        return self.tokens > 0 and now < self.lapses_at
+
+    def spend(self) -> bool:
+        """Use one token; tell whether it is time to ask for the next slice, before this one is used up."""
+        self.tokens -= 1
+        return self.tokens * 2 <= self.ask.wanted > 1
+
+    def take_in(self, grant: Grant, now: float) -> None:
+        """Add what was granted. What is not used within the time it would take to earn it again is given up."""
+        self.asked = False
+        self.tokens = grant.tokens + (self.tokens if self.has(now) else 0)
+        self.lapses_at = now + 1.0 + 2 * self.ask.wanted / self.ask.rate
+        self.not_before = now + grant.next_in_s
+
+    def wait(self, now: float, chance: float) -> float:
+        """Stand in line: each that waits comes one token later than the one before it.
+
+        Where that is far off it comes sooner, by `chance` (0 to 1): those at the end must not come all at once.
+        """
+        first = now + ANSWERED_S if self.asked else max(now, self.not_before)
+        self.turn = max(first, self.turn + 1 / self.ask.rate)
+        if self.turn > first + LINE_S:
+            self.turn = first + LINE_S
+            return first - now + LINE_S * (1 + chance) / 2
+        return max(self.turn - now, ANSWERED_S)
+
+
+@dataclass(slots=True)
+class Throttle:
+    """`take` for the queues, `run` for the process; `fallback` counts while `shared` is away."""
+
+    shared: Grants
+    fallback: Grants
+    clock: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    _slices: dict[tuple[Scope, str], _Slice] = field(default_factory=dict)
+    _wanted: list[_Slice] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _away_until: float | None = None
+    _swept_at: float = 0.0
+
+    def take(
+        self, endpoint_id: str, rate: float | None, subscriber: str, subscriber_rate: float | None, now: float
+    ) -> float:
+        """Return 0.0 and take a token of each rate, or the seconds until it is worth asking again and take none.
+
+        Rates in deliveries per second, None for no limit; `now` in seconds of `clock`.
+        """
+        if rate is None and subscriber_rate is None:
+            return 0.0
+        own = None if rate is None else self._slice_of("endpoint", endpoint_id, rate)
+        if own and not own.has(now):  # first, so that what the endpoint lacks is not taken from its siblings
+            return self._refused(own, now)
+        shared = None if subscriber_rate is None else self._slice_of("subscriber", subscriber, subscriber_rate)
+        if shared and not shared.has(now):
+            return self._refused(shared, now)
+        for piece in (own, shared):
+            if piece and piece.spend():
+                self._ask(piece, now)
+        return 0.0
+
+    @property
+    def buckets(self) -> int:
+        """How many rates are held in memory."""
+        return len(self._slices)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Job: fetch the next slice for those that used theirs, until `stop`."""
+        while not stop.is_set():
+            await self.settle()
+            try:
+                async with asyncio.timeout(NAP_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def settle(self) -> None:
+        """Answer all that was asked for up to now, in one go."""
+        self._changed.clear()
+        pieces, self._wanted = self._wanted, []
+        if pieces:
+            grants = await self._granted([piece.ask for piece in pieces])
+            now = self.clock()
+            for piece, grant in zip(pieces, grants, strict=True):
+                piece.take_in(grant, now)
+        self._sweep(self.clock())
+
+    def _slice_of(self, scope: Scope, name: str, rate: float) -> _Slice:
+        piece = self._slices.get((scope, name))
+        if piece is None or piece.ask.rate != rate:  # a slice, or a wait, of another rate may be far too long
+            piece = self._slices[scope, name] = _Slice(Ask(scope, name, rate))
+        return piece
+
+    def _refused(self, piece: _Slice, now: float) -> float:
+        """Whoever asks for tokens is there when they come; the others stand in line."""
+        return ANSWERED_S if self._ask(piece, now) else piece.wait(now, self.chance())
+
+    def _ask(self, piece: _Slice, now: float) -> bool:
+        """Tell whether it was asked for now: not if it is already, or if we know that there is none yet."""
+        if piece.asked or now < piece.not_before:
+            return False
+        piece.asked = True
+        self._wanted.append(piece)
+        self._changed.set()
+        return True
+
+    async def _granted(self, asks: Sequence[Ask]) -> Sequence[Grant]:
+        if self._away_until is None or self.clock() >= self._away_until:
+            try:
+                grants = await self.shared.grant(asks)
+            except GrantsAway as reason:
+                self._went_away(reason)
+            else:
+                self._came_back()
+                return grants
+        return await self.fallback.grant(asks)
+
+    def _went_away(self, reason: GrantsAway) -> None:
+        if self._away_until is None:
+            logger().warning("throttle.alone", reason=str(reason))
+        self._away_until = self.clock() + AWAY_S
+
+    def _came_back(self) -> None:
+        if self._away_until is not None:
+            logger().info("throttle.shared")
+        self._away_until = None
+
+    def _sweep(self, now: float) -> None:
+        """Forget what nobody has asked for lately: an idle endpoint costs nothing."""
+        if now < self._swept_at + FORGOTTEN_S:
+            return
+        self._swept_at = now
+        self._slices = {
+            key: piece
+            for key, piece in self._slices.items()
+            if piece.asked or now < max(piece.lapses_at, piece.not_before) + FORGOTTEN_S
+        }
