@@ -10,7 +10,7 @@ import orjson
 from shared.domain.item import Item
 from shared.domain.story import NOTICES, Kind, Lane
 
-Urgency = Literal["flash", "first", "retry"]
+Urgency = Literal["flash", "first", "retry", "replay"]
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +20,8 @@ class Delivery:
     `body` is encoded once per block and shared. `done` is called exactly once, when the delivery is
     answered, given up, or durably written down elsewhere. `due_at`: it may not go before, and may have tiers to pass.
     `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: the log
-    does not have its text any more.
+    does not have its text any more. `reread`: the catch-up reader took it from the log anew; `again`: on request, also
+    if the endpoint has it.
     """
 
     delivery_id: str
@@ -38,6 +39,8 @@ class Delivery:
     overtaken_by: int = 0
     term: int = 0
     lapsed: bool = False
+    reread: bool = False
+    again: bool = False
 
     @property
     def story_id(self) -> str:
@@ -58,9 +61,13 @@ class Delivery:
 
     @property
     def urgency(self) -> Urgency:
-        """Which of an endpoint's lines it stands in; a flash stays a flash when it is tried again."""
+        """Which of an endpoint's lines it stands in; a flash stays a flash until the endpoint has it."""
+        if self.again:
+            return "replay"
         if self.item is None or self.item.lane is Lane.FLASH:
             return "flash"
+        if self.reread:
+            return "replay"
         return "retry" if self.retried else "first"
 
 

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field
 
 from services.distribution.deliveries import Delivery, Urgency
 
-LINES: tuple[Urgency, ...] = ("flash", "first", "retry")
+LINES: tuple[Urgency, ...] = ("flash", "first", "retry", "replay")
 FLASHES = LINES[:1]
+WEIGHTS: dict[Urgency, int] = {"first": 70, "retry": 20, "replay": 10}
+"""Shares of an endpoint's turns while all three wait; and what turns are worth beside other endpoints' first tries."""
+
+BURST = 1000
+"""So many waiting at one endpoint are enough: the rest can stay in the log."""
+
 QUANTUM = 0.05
 LEAST_COST, MOST_COST = 0.001, 1.0
 FIRST_CAP, LEAST_CAP, MOST_CAP = 2, 1, 32
@@ -40,6 +46,8 @@ class EndpointQueue:
     busy: set[str] = field(default_factory=set)
     in_flight: int = 0
     deficit: float = 0.0
+    waiting: int = 0
+    credit: dict[Urgency, int] = field(default_factory=lambda: dict.fromkeys(WEIGHTS, 0))
 
     @property
     def may_start(self) -> bool:
@@ -47,14 +55,28 @@ class EndpointQueue:
 
     def next(self, lines: tuple[Urgency, ...]) -> Delivery | None:
         """Take the first delivery whose story is not in flight; those that are step behind it, in order."""
-        for line in lines:
-            waiting = self.lines[line]
-            while waiting:
-                delivery = waiting.popleft()
-                if delivery.story_id not in self.busy:
-                    return delivery
-                self.behind.setdefault(delivery.story_id, deque()).append(delivery)
+        while (line := self._line(lines)) is not None:
+            delivery = self.lines[line].popleft()
+            if delivery.story_id not in self.busy:
+                return delivery
+            self.behind.setdefault(delivery.story_id, deque()).append(delivery)
         return None
+
+    def _line(self, lines: tuple[Urgency, ...]) -> Urgency | None:
+        """Choose the line whose turn it is: flashes before all, the others by their weights among those that wait."""
+        wait = [line for line in lines if self.lines[line]]
+        if len(wait) <= 1 or wait[0] in FLASHES:
+            return wait[0] if wait else None
+        for line in wait:
+            self.credit[line] += WEIGHTS[line]
+        chosen = max(wait, key=lambda line: self.credit[line])
+        self.credit[chosen] -= sum(WEIGHTS[line] for line in wait)
+        return chosen
+
+    @property
+    def price(self) -> float:
+        """How many turns one of its own costs beside others: the less what waits is worth, the more."""
+        return min((WEIGHTS["first"] / WEIGHTS[line] for line in WEIGHTS if self.lines[line]), default=1.0)
 
     def has_work(self, lines: tuple[Urgency, ...]) -> bool:
         return any(self.lines[line] for line in lines)
@@ -86,10 +108,17 @@ class FairQueues:
 
     def __len__(self) -> int:
         """Deliveries that wait (those in flight not counted)."""
-        return sum(
-            sum(map(len, queue.lines.values())) + sum(map(len, queue.behind.values()))
-            for queue in self._queues.values()
-        )
+        return sum(queue.waiting for queue in self._queues.values())
+
+    def waiting(self, endpoint_id: str) -> int:
+        """How many wait at one endpoint."""
+        queue = self._queues.get(endpoint_id)
+        return queue.waiting if queue else 0
+
+    def outstanding(self, endpoint_id: str) -> int:
+        """How many wait or are in flight at one endpoint."""
+        queue = self._queues.get(endpoint_id)
+        return queue.waiting + queue.in_flight if queue else 0
 
     @property
     def in_flight(self) -> int:
@@ -101,6 +130,7 @@ class FairQueues:
         if queue is None:
             queue = self._queues[delivery.endpoint_id] = EndpointQueue(delivery.endpoint_id, self._rested(delivery))
         queue.lines[delivery.urgency].append(delivery)
+        queue.waiting += 1
         self._stand_in_line(queue)
 
     def take(self) -> Delivery | None:
@@ -147,6 +177,7 @@ class FairQueues:
                 for story, waiting in queue.behind.items()
                 if (kept := deque(each for each in waiting if each.shard not in shards))
             }
+            queue.waiting = sum(map(len, (*queue.lines.values(), *queue.behind.values())))
             if queue.idle:
                 self._rest(queue)
 
@@ -209,8 +240,8 @@ class FairQueues:
                 continue
             passed_over = 0
             queue.deficit += QUANTUM
-            if queue.deficit >= queue.manners.cost:
-                queue.deficit = min(queue.deficit - queue.manners.cost, QUANTUM)
+            if queue.deficit >= (cost := queue.manners.cost * queue.price):
+                queue.deficit = min(queue.deficit - cost, QUANTUM)
                 self._ringed.discard(endpoint_id)
                 return queue
             self._ring.append(endpoint_id)
@@ -220,6 +251,7 @@ class FairQueues:
         delivery = queue.next(lines)
         if delivery is not None:
             self._in_flight += 1
+            queue.waiting -= 1
             if queue.manners.probation:
                 self._probed[delivery.urgency in FLASHES].add(delivery.delivery_id)
             queue.in_flight += 1

@@ -101,9 +101,11 @@ def delivery(
     lane: Lane = Lane.ROUTINE,
     *,
     retried: bool = False,
+    reread: bool = False,
+    again: bool = False,
     shard: int = 0,
     done: Callable[[], None] = nothing,
 ) -> Delivery:
     of = item(release_no, Kind.PUBLISH if release_no == 1 else Kind.UPDATE, lane, story_id)
     known = delivery_id(story_id, release_no, endpoint_id)
-    return Delivery(known, endpoint_id, shard, b"{}", done, item=of, retried=retried)
+    return Delivery(known, endpoint_id, shard, b"{}", done, item=of, retried=retried, reread=reread, again=again)

@@ -1,5 +1,7 @@
 """Fairness between endpoints, order within a story, flashes first: decided without a clock."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -175,6 +177,72 @@ def test_dropped_shards_leave_nothing_behind() -> None:
     kept = queues.take()
     assert kept is not None
     assert kept.shard == 4
+
+
+def mixed(queues: FairQueues, number: int) -> None:
+    """Let so many of each kind wait at one endpoint, no two of a story."""
+    for each in range(number):
+        queues.add(delivery(story_id=f"urn:p{each}", reread=True))
+        queues.add(delivery(story_id=f"urn:r{each}", retried=True))
+        queues.add(delivery(story_id=f"urn:f{each}"))
+
+
+def test_first_tries_retries_and_replays_share_an_endpoint_seven_to_two_to_one() -> None:
+    """A storm of what comes back cannot hold back what is new, nor is it starved."""
+    queues = FairQueues(10)
+    mixed(queues, 100)
+    taken = Counter(one.urgency for one in drain(queues, {}, 100))
+    assert taken == {"first": 70, "retry": 20, "replay": 10}
+
+
+def test_a_share_that_nobody_waits_for_goes_to_the_others() -> None:
+    """Two replays to four retries, when nothing is new."""
+    queues = FairQueues(10)
+    for each in range(60):
+        queues.add(delivery(story_id=f"urn:p{each}", reread=True))
+        queues.add(delivery(story_id=f"urn:r{each}", retried=True))
+    taken = Counter(one.urgency for one in drain(queues, {}, 60))
+    assert taken == {"retry": 40, "replay": 20}
+
+
+def test_a_flash_passes_first_tries_retries_and_replays() -> None:
+    """Also one that is read from the log anew: breaking stays breaking until the endpoint has it."""
+    queues = FairQueues(10)
+    mixed(queues, 20)
+    drain(queues, {}, 7)
+    queues.add(delivery(story_id="urn:breaking", lane=Lane.FLASH, reread=True))
+    first = queues.take()
+    assert first is not None
+    assert first.story_id == "urn:breaking"
+
+
+def test_a_flash_that_is_replayed_on_request_stands_with_the_replays() -> None:
+    """The endpoint may have it: it is no news."""
+    assert delivery(lane=Lane.FLASH, again=True).urgency == "replay"
+
+
+def test_an_endpoint_that_catches_up_takes_fewer_turns_than_one_with_news() -> None:
+    """A replay of any length beside live traffic of the same pace: about a seventh of its turns."""
+    queues = FairQueues(10, probation=1.0)
+    for each in range(400):
+        queues.add(delivery("behind", f"urn:p{each}", reread=True))
+        queues.add(delivery("live", f"urn:f{each}"))
+    paces = {"behind": 0.05, "live": 0.05}
+    taken = Counter(one.endpoint_id for one in drain(queues, paces, 240))
+    assert 5 * taken["behind"] <= taken["live"] <= 9 * taken["behind"]
+
+
+def test_what_waits_and_what_is_in_flight_is_counted_for_each_endpoint() -> None:
+    """Whoever has too much waiting, or still something in flight, is known at once."""
+    queues = FairQueues(10)
+    for number in range(3):
+        queues.add(delivery(story_id=f"urn:{number % 2}"))
+    queues.add(delivery("ep_2"))
+    assert queues.take() is not None
+    assert (queues.waiting("ep_1"), queues.outstanding("ep_1")) == (2, 3)
+    assert (queues.waiting("nobody"), queues.outstanding("nobody")) == (0, 0)
+    queues.drop(frozenset({0}))
+    assert (queues.waiting("ep_1"), len(queues)) == (0, 0)
 
 
 moves = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=60)
