@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from services.distribution.adapters.budgets import Budgets
+from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.adapters.freshness import Freshness
 from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
-from services.distribution.adapters.sender import AiohttpSender, Budgets
 from services.distribution.attempts import Tried
 from services.distribution.challenge import Challenger
 from services.distribution.deliverer import Deliverer

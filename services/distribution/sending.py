@@ -1,7 +1,7 @@
 """What do the handlers need from whatever puts bytes on the network?"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from services.distribution.outcome import Outcome, Timing
@@ -16,11 +16,15 @@ def always_open() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """One POST. `headers` are complete but for those of the transport (host, length, accept-encoding)."""
+    """One POST. `headers` are complete but for those of the transport (host, length, accept-encoding).
+
+    `client_certificate` is what the sender shows to a receiver that asks for one: PEM, its chain and key included.
+    """
 
     url: str
     headers: Sequence[tuple[str, str]]
     body: bytes
+    client_certificate: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 import time
 
-from services.distribution.adapters.sender import AiohttpSender
+from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, Refused
 from services.distribution.sending import Answer, SendRequest
 from shared.platform.egress import EgressPolicy

@@ -9,15 +9,10 @@ from threading import Event
 import pytest
 from aiohttp import ClientConnectorError, ClientSession
 
-from services.distribution.adapters.connector import GatedConnector
-from services.distribution.adapters.exchange import Exchange, current
-from services.distribution.adapters.resolver import (
-    AddressRefused,
-    NameUnresolved,
-    VettingResolver,
-    system_lookup,
-    vetted_sockets,
-)
+from services.distribution.adapters.fallback.connector import GatedConnector
+from services.distribution.adapters.fallback.exchange import Exchange, current
+from services.distribution.adapters.fallback.resolver import AddressRefused, VettingResolver, vetted_sockets
+from services.distribution.adapters.names import Lookup, Names, NameUnresolved, system_lookup
 from services.distribution.sending import always_open
 from shared.platform.egress import EgressPolicy
 from tests.receivers import friendly
@@ -26,10 +21,14 @@ from tests.receivers.serving import receiving
 PUBLIC = "93.184.215.14"
 
 
+def resolving(lookup: Lookup, policy: EgressPolicy | None = None, budget: float = 5.0) -> VettingResolver:
+    return VettingResolver(policy or EgressPolicy(), Names(lookup, budget))
+
+
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
     """An exchange in hand for hooks.example.com:443."""
-    in_hand = Exchange("hooks.example.com", 443, always_open)
+    in_hand = Exchange(host="hooks.example.com", port=443, gate=always_open)
     token = current.set(in_hand)
     yield in_hand
     current.reset(token)
@@ -37,7 +36,7 @@ def exchange() -> Iterator[Exchange]:
 
 async def test_every_answer_is_handed_on_as_an_address(exchange: Exchange) -> None:
     """IPv4 and IPv6 side by side, each with its family, none left to be resolved again."""
-    resolver = VettingResolver(EgressPolicy(), lambda host, port: [PUBLIC, "2606:4700::1111"])
+    resolver = resolving(lambda host, port: [PUBLIC, "2606:4700::1111"])
     results = await resolver.resolve("hooks.example.com", 443)
     await resolver.close()
     assert [(result["host"], result["family"]) for result in results] == [
@@ -50,7 +49,7 @@ async def test_every_answer_is_handed_on_as_an_address(exchange: Exchange) -> No
 async def test_a_name_that_rebinds_is_refused_the_second_time(exchange: Exchange) -> None:
     """Each connection asks anew, so an answer that was good a moment ago counts for nothing."""
     answers = iter([[PUBLIC], ["127.0.0.1"]])
-    resolver = VettingResolver(EgressPolicy(), lambda host, port: next(answers))
+    resolver = resolving(lambda host, port: next(answers))
     assert await resolver.resolve("hooks.example.com", 443)
     with pytest.raises(AddressRefused, match=r"resolves to 127\.0\.0\.1, which is loopback"):
         await resolver.resolve("hooks.example.com", 443)
@@ -78,7 +77,7 @@ def test_the_socket_guard_refuses_without_an_exchange() -> None:
 async def test_a_literal_address_meets_the_socket_guard(exchange: Exchange) -> None:
     """The HTTP client never asks the resolver about a literal; the guard is what stands there."""
     policy = EgressPolicy()
-    resolver = VettingResolver(policy, lambda host, port: pytest.fail("a literal was resolved"))
+    resolver = resolving(lambda host, port: pytest.fail("a literal was resolved"), policy)
     async with receiving(friendly.healthy) as receiver:
         connector = GatedConnector(max_age=60, resolver=resolver, socket_factory=vetted_sockets(policy))
         async with ClientSession(connector=connector) as session:
@@ -97,7 +96,7 @@ async def test_a_name_that_cannot_be_resolved_says_so(error: Exception) -> None:
     def failing(host: str, port: int) -> Sequence[str]:
         raise error
 
-    resolver = VettingResolver(EgressPolicy(), failing)
+    resolver = resolving(failing)
     with pytest.raises(NameUnresolved, match="no address"):
         await resolver.resolve("hooks.example.com", 443)
     await resolver.close()
@@ -107,7 +106,7 @@ async def test_a_name_that_cannot_be_resolved_says_so(error: Exception) -> None:
 @pytest.mark.parametrize("count", [0, 65, 4000])
 async def test_a_name_with_no_address_or_a_crowd_of_them_is_not_called(count: int) -> None:
     """Judging and trying thousands of addresses is work that a stranger's name server would set us."""
-    resolver = VettingResolver(EgressPolicy(), lambda host, port: [PUBLIC] * count)
+    resolver = resolving(lambda host, port: [PUBLIC] * count)
     with pytest.raises(NameUnresolved, match=f"has {count} addresses"):
         await resolver.resolve("hooks.example.com", 443)
     await resolver.close()
@@ -116,7 +115,7 @@ async def test_a_name_with_no_address_or_a_crowd_of_them_is_not_called(count: in
 async def test_a_lookup_that_hangs_outlives_nothing(exchange: Exchange) -> None:
     """The waiting ends with the budget and the closing with the waiting, though the thread is still stuck."""
     go = Event()
-    resolver = VettingResolver(EgressPolicy(), lambda host, port: [PUBLIC] if go.wait(30) else [], budget=0.05)
+    resolver = resolving(lambda host, port: [PUBLIC] if go.wait(30) else [], budget=0.05)
     with pytest.raises(NameUnresolved, match=r"no answer within 0\.05 s"):
         await resolver.resolve("hooks.example.com", 443)
     stuck = [thread for thread in threading.enumerate() if thread.name == "resolve"]

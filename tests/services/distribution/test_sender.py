@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.distribution.adapters.sender import AiohttpSender, Budgets
+from services.distribution.adapters.budgets import Budgets
+from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, GateShut, Refused, Unreachable
 from services.distribution.sending import SendRequest
 from shared.platform.egress import EgressPolicy

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.distribution.adapters.sender import AiohttpSender, Budgets
+from services.distribution.adapters.budgets import Budgets
+from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, Outcome, Refused, Unreachable
 from services.distribution.sending import Answer, SendRequest
 from shared.platform.egress import EgressPolicy

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.distribution.adapters.sender import AiohttpSender
+from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, Unreachable
 from services.distribution.sending import SendRequest
 from shared.platform.egress import EgressPolicy

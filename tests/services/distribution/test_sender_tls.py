@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from services.distribution.adapters.connector import trusting
-from services.distribution.adapters.sender import AiohttpSender
+from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, Unreachable
 from services.distribution.sending import Answer, SendRequest
 from shared.platform.egress import EgressPolicy
@@ -27,8 +26,7 @@ def authority(tmp_path: Path) -> Authority:
 async def call(receiver: Receiver, trusted: Authority, times: int = 1) -> list[Answer]:
     """POST under the name that a name server of ours resolves to the receiver."""
     policy = EgressPolicy(frozenset({(NAME, receiver.port)}))
-    tls = trusting(ca_data=trusted.pem)
-    async with AiohttpSender(policy, lookup=lambda host, port: [receiver.host], tls=tls) as sender:
+    async with AiohttpSender(policy, lookup=lambda host, port: [receiver.host], authorities=trusted.pem) as sender:
         return [await sender.send(SendRequest(receiver.url_as(NAME), [], b"{}")) for _ in range(times)]
 
 

@@ -1,11 +1,7 @@
-"""How does one signed webhook go out, with every minute and byte that its receiver may cost bounded?"""
+"""How does one signed webhook go out over aiohttp, with every minute and byte its receiver may cost bounded?"""
 
-import codecs
 import io
 import math
-import ssl
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from time import perf_counter
 from types import TracebackType
@@ -28,31 +24,20 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from services.distribution.adapters.connector import GatedConnector, GateShutError, trusting
-from services.distribution.adapters.exchange import Exchange, current
-from services.distribution.adapters.halting import halting
-from services.distribution.adapters.resolver import Lookup, VettingResolver, system_lookup, vetted_sockets
-from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Timing, Unreachable
-from services.distribution.retry_after import parse_retry_after
+from services.distribution.adapters import wording
+from services.distribution.adapters.budgets import DEFAULT, Budgets
+from services.distribution.adapters.fallback.connector import GatedConnector, GateShutError, TimedContext
+from services.distribution.adapters.fallback.exchange import Exchange, current
+from services.distribution.adapters.fallback.halting import halting
+from services.distribution.adapters.fallback.resolver import VettingResolver, vetted_sockets
+from services.distribution.adapters.names import Lookup, Names, system_lookup
+from services.distribution.adapters.trust import BadClientCertificate, contexts
+from services.distribution.outcome import GateShut, Outcome, Timing, Unreachable
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from shared.platform.egress import EgressPolicy, UrlRefused, VettedUrl, vet_url
 from shared.platform.failpoints import Failpoints
 from shared.platform.publishing import PublishFailed
 from shared.platform.webhook_headers import TRANSPORT_HEADERS
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """What one attempt may cost: seconds, and bytes of the answer's body."""
-
-    total: float = 15.0
-    connect: float = 3.0
-    lookup: float = 5.0  # cut by `connect`; for callers that resolve at leisure
-    keep_alive: float = 60.0
-    max_age: float = 300.0  # a kept connection outlives a change of its name's address: not for ever
-    body: int = 64 * 1024
-    excerpt: int = 1024
-    line: int = 8190
 
 
 class AiohttpSender:
@@ -65,21 +50,21 @@ class AiohttpSender:
     def __init__(
         self,
         policy: EgressPolicy,
-        budgets: Budgets = Budgets(),
+        budgets: Budgets = DEFAULT,
         lookup: Lookup = system_lookup,
-        tls: ssl.SSLContext | None = None,
+        authorities: str | None = None,
         failpoints: Failpoints | None = None,
     ) -> None:
         self._failpoints = failpoints
         self._budgets = budgets
         self._closing = False
-        self._resolver = VettingResolver(policy, lookup, budgets.lookup)
-        context = tls if tls is not None else trusting()
+        self._resolver = VettingResolver(policy, Names(lookup, budgets.lookup))
+        self._contexts = contexts(TimedContext, authorities)
         sockets = vetted_sockets(policy)
 
         def session(**keeping: object) -> ClientSession:
             connector = GatedConnector(
-                max_age=budgets.max_age, resolver=self._resolver, socket_factory=sockets, ssl=context, **keeping
+                max_age=budgets.max_age, resolver=self._resolver, socket_factory=sockets, **keeping
             )
             return ClientSession(
                 connector=connector,
@@ -117,11 +102,11 @@ class AiohttpSender:
             vetted, url = self._vetted(request.url)
         except UrlRefused as refused:
             return Answer(Unreachable("refused_address", refused.detail), Timing(0.0))
-        exchange = Exchange(vetted.host, vetted.port, gate)
+        exchange = Exchange(host=vetted.host, port=vetted.port, gate=gate)
         outcome, excerpt = await self._post(self._kept, url, request, exchange, self._budgets.total)
         resent = False
-        if exchange.died_unanswered and _is_reset(outcome) and not self._closing:
-            again = Exchange(vetted.host, vetted.port, gate)
+        if exchange.died_unanswered and wording.is_reset(outcome) and not self._closing:
+            again = Exchange(host=vetted.host, port=vetted.port, gate=gate)
             left = self._budgets.total - (perf_counter() - began)
             second, second_excerpt = await self._post(self._fresh, url, request, again, left)
             if not isinstance(second, GateShut):  # else the first outcome stands: its bytes may have arrived
@@ -149,11 +134,18 @@ class AiohttpSender:
             if self._failpoints is not None:
                 await self._failpoints.passing("post.before", ClientOSError)
             response = await session.post(
-                url, data=_payload(request.body), headers=_wire_headers(request), allow_redirects=False, timeout=timeout
+                url,
+                data=_payload(request.body),
+                headers=_wire_headers(request),
+                allow_redirects=False,
+                timeout=timeout,
+                ssl=self._contexts(request.client_certificate),
             )
             return await self._read(response, exchange)
         except GateShutError:
             return GateShut(), ""
+        except BadClientCertificate:
+            return wording.BAD_CLIENT_CERTIFICATE, ""
         except (ClientError, OSError, ValueError) as error:
             return _trouble(error, exchange, budgets), ""
         finally:
@@ -173,14 +165,8 @@ class AiohttpSender:
                 excerpt += part[: self._budgets.excerpt - len(excerpt)]
         except (ClientError, OSError) as error:
             trouble = _trouble(error, exchange, self._budgets)
-        if 200 <= response.status < 300:
-            return trouble or Delivered(response.status), _text(excerpt)
-        asked = parse_retry_after(response.headers.getall("Retry-After", ()), datetime.now(UTC))
-        return Refused(response.status, asked), _text(excerpt)
-
-
-def _is_reset(outcome: Outcome) -> bool:
-    return isinstance(outcome, Unreachable) and outcome.kind == "reset"
+        asked = response.headers.getall("Retry-After", ())
+        return wording.answered(response.status, asked, trouble), wording.text(excerpt)
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:
@@ -199,49 +185,35 @@ def _trouble(error: Exception, exchange: Exchange, budgets: Budgets) -> Unreacha
     if exchange.refused is not None:
         return Unreachable("refused_address", exchange.refused.detail)
     if isinstance(error, TimeoutError):
-        return _late(exchange, budgets)
+        return wording.late(exchange, budgets)
     if exchange.connected_at is None:
         return _unconnected(error, exchange)
     match error:
         case ClientPayloadError():
-            return Unreachable("truncated", "the answer ended before the length it had announced")
+            return wording.CUT_SHORT
         case ServerDisconnectedError() | OSError() if exchange.received:
-            return Unreachable("truncated", "the connection died inside the answer")
+            return wording.CUT_INSIDE
         case ServerDisconnectedError() | OSError():
-            return Unreachable("reset", "the connection died before an answer began")
+            return wording.NO_ANSWER
         case ValueError():
-            return Unreachable("protocol", "the request could not be written")
+            return wording.UNWRITABLE
         case ClientResponseError():
-            return Unreachable("protocol", "the answer is not well-formed HTTP/1.1")
+            return wording.NOT_HTTP
         case _:
-            return Unreachable("protocol", "the answer is not HTTP, or its head does not end")
-
-
-def _late(exchange: Exchange, budgets: Budgets) -> Unreachable:
-    if exchange.connected_at is not None:
-        return Unreachable("timeout", f"no whole answer within {budgets.total:g} s")
-    if exchange.lookup_at is not None and exchange.resolved_at is None:
-        return Unreachable("dns", f"the name was not resolved within {budgets.connect:g} s")
-    step = "TLS handshake" if exchange.handshake_at is not None else "connection"
-    return Unreachable("timeout", f"no {step} within {budgets.connect:g} s")
+            return wording.NO_END
 
 
 def _unconnected(error: Exception, exchange: Exchange) -> Unreachable:
     match error:
         case ClientConnectorDNSError():
-            return Unreachable("dns", "the name could not be resolved")
+            return wording.NO_NAME
         case ClientConnectorCertificateError():
-            return Unreachable("tls", "the certificate is not valid for this name")
+            return wording.BAD_CERTIFICATE
         case ClientConnectorSSLError():
-            return Unreachable("tls", "the TLS handshake failed")
+            return wording.NO_HANDSHAKE
         case _ if exchange.handshake_at is not None:
-            return Unreachable("tls", "the connection died during the TLS handshake")
+            return wording.DIED_IN_HANDSHAKE
         case OSError():
-            return Unreachable("connect", "no connection could be made")
+            return wording.NO_CONNECTION
         case _:
-            return Unreachable("protocol", "the request could not be written")
-
-
-def _text(excerpt: bytearray) -> str:
-    """Return bytes as text: a character cut in half is left off, what is not UTF-8 is shown as its escapes."""
-    return codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(bytes(excerpt))
+            return wording.UNWRITABLE

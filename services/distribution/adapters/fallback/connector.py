@@ -18,7 +18,7 @@ from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
-from services.distribution.adapters.exchange import Exchange, current
+from services.distribution.adapters.fallback.exchange import Exchange, current
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -148,17 +148,6 @@ class TimedContext(ssl.SSLContext):
         if exchange is not None:
             exchange.handshake_at = perf_counter()
         return super().wrap_bio(*args, **kwargs)
-
-
-def trusting(ca_file: str | None = None, ca_data: str | None = None) -> TimedContext:
-    """Return a context of TLS 1.2 or newer that checks certificate and name, by the system's CAs or the given ones."""
-    context = TimedContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is None and ca_data is None:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    else:
-        context.load_verify_locations(cafile=ca_file, cadata=ca_data)
-    return context
 
 
 def _protocol(connection: Connection) -> WatchedProtocol:
