@@ -51,6 +51,13 @@ audit_app = typer.Typer(
 )
 app.add_typer(audit_app, name="audit")
 
+secrets_app = typer.Typer(
+    help="Signing secrets as they are kept: sealed with WIRE_SECRET_KEY (scope operator).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(secrets_app, name="secrets")
+
 CLEAR = "\x1b[2J\x1b[H"
 
 Url = Annotated[str | None, typer.Option("--url", help="base URL of a wire; else WIRE_URL, else the one running here")]
@@ -433,6 +440,17 @@ def redrive(
         else:
             body |= dict(zip(("topic", "partition", "offset"), dead.place_of(place), strict=True))
         tell(dead.redriven(api, body), dead.redrive_text, as_json=as_json)
+
+
+@secrets_app.command(epilog="example: wire secrets reseal && wire secrets reseal\n\nWhen: docs/sealing-key.md")
+def reseal(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Seal every secret anew with the newest key, so that an older one can go (1: some cannot be opened)."""
+    from cli import secrets
+
+    with asking(url, key) as api:
+        sums = secrets.resealed(api, complain)
+        tell(sums, secrets.in_words, as_json=as_json)
+        leave(Exit.FAILED if sums["unreadable"] else Exit.OK)
 
 
 @audit_app.command("list", epilog="example: wire audit list --story urn:x:1\n\nexample: wire audit list --actor ann")

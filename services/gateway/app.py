@@ -21,6 +21,7 @@ from services.gateway.routes import (
     keys,
     receipts,
     schedule,
+    secrets,
     stories,
     subscriptions,
 )
@@ -33,7 +34,8 @@ from shared.platform.problems import answer_problems, describe_problems
 from shared.platform.raw_path import RawPath
 
 ROUTERS = tuple(
-    routes.router for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, schedule, feeds)
+    routes.router
+    for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, schedule, feeds, secrets)
 )
 Poll = Callable[[Request], Awaitable[Response]]
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
+from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.ports import Texts
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
+from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
 from services.gateway.subscriptions import Subscriptions
@@ -29,6 +31,8 @@ class Gateway:
     stories: Stories
     registry: Registry
     registrar: Registrar
+    keychain: Keychain
+    resealing: Resealing
     subscriptions: Subscriptions
     deliveries: DeliveriesView
     retries: Retries

@@ -18,12 +18,14 @@ from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
 from services.gateway.following import jobs_of, tables
 from services.gateway.in_transit import InTransit
+from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.own_writes import OwnWrites
 from services.gateway.ports import Apply
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
+from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.settings import GatewaySettings
 from services.gateway.shared_log import SharedLog
@@ -151,6 +153,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
     due = spec(Topic.DUE).partitions
     shards = due.production if settings.profile == "production" else due.local
     rules = EndpointRules(outside.policy, SystemNames())
+    keychain = Keychain(registry, entries, outside.sealer, clock)
 
     def cursor_of(start: Mapping[Lane, int]) -> str:
         return id_of(outside.life, Position(start.get(Lane.FLASH, 0), start.get(Lane.ROUTINE, 0)))
@@ -163,7 +166,9 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
         texts=KafkaTexts(outside.lookup),
         stories=stories,
         registry=registry,
-        registrar=Registrar(registry, entries, publisher, outside.sealer, rules, clock, shards),
+        registrar=Registrar(registry, entries, publisher, keychain, rules, clock, shards),
+        keychain=keychain,
+        resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, KafkaEnds(settings.kafka), clock, cursor_of),
         deliveries=deliveries,
         retries=Retries(stories, publisher, clock, shards),

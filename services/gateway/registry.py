@@ -1,5 +1,6 @@
 """Which endpoints and subscriptions are there, and whose are they? `subscription.state` in memory, part by part."""
 
+import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -7,6 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from services.gateway.refusals import Changed, NotFound
+from shared.domain.client_certificate import EndpointCertificate
 from shared.domain.keys import has_scope
 from shared.domain.state import Principal
 from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
@@ -42,6 +44,7 @@ class Registry:
     def __init__(self) -> None:
         self._endpoints: dict[str, Part[Endpoint]] = {}
         self._secrets: dict[str, Part[EndpointSecret]] = {}
+        self._certificates: dict[str, Part[EndpointCertificate]] = {}
         self._subscriptions: dict[str, Part[Subscription]] = {}
 
     def apply(self, record: Record) -> None:
@@ -53,6 +56,8 @@ class Registry:
                 _keep(self._endpoints, entity, record, Endpoint.model_validate_json)
             elif part == "secret":
                 _keep(self._secrets, entity, record, EndpointSecret.model_validate_json)
+            elif part == "certificate":
+                _keep(self._certificates, entity, record, EndpointCertificate.model_validate_json)
             elif part == "subscription":
                 _keep(self._subscriptions, entity, record, Subscription.model_validate_json)
         except ValidationError as error:
@@ -69,6 +74,22 @@ class Registry:
         """The sealed secrets of an endpoint."""
         part = self._secrets.get(endpoint_id)
         return part.value if part else None
+
+    def certificate(self, endpoint_id: str) -> EndpointCertificate | None:
+        """The sealed client certificate of an endpoint."""
+        part = self._certificates.get(endpoint_id)
+        return part.value if part else None
+
+    def sealed_after(self, after: str, at_most: int) -> list[str]:
+        """The endpoints with something sealed behind the id `after`, in the order of their ids."""
+        return heapq.nsmallest(at_most, (each for each in self._sealed() if each > after))
+
+    def sealed_count(self) -> int:
+        """How many endpoints have something sealed."""
+        return len(self._sealed())
+
+    def _sealed(self) -> set[str]:
+        return self._secrets.keys() | self._certificates.keys()
 
     def subscription(self, by: Principal, subscription_id: str) -> Part[Subscription]:
         """Raises NotFound for a subscription that is not there, or not this principal's."""

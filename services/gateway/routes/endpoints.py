@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from services.gateway.client_certificate import LONGEST_PEM
 from services.gateway.context import Gateway
 from services.gateway.refusals import Later, NotFound
 from services.gateway.registry import Part
@@ -20,6 +21,15 @@ Signing = Annotated[list[Literal["v1", "v1a"]], Field(min_length=1, max_length=2
 Rate = Annotated[float, Field(gt=0, le=10_000, description="deliveries per second at most")]
 Description = Annotated[str, Field(max_length=500)]
 Secret = Annotated[str, Field(max_length=200, description="your own, `whsec_` and base64 of 24 to 64 bytes")]
+
+
+Certificate = Annotated[
+    str,
+    Field(
+        max_length=LONGEST_PEM,
+        description="for receivers that ask for one (mutual TLS): PEM of certificate, issuers and private key",
+    ),
+]
 
 
 class _Body(BaseModel):
@@ -44,6 +54,7 @@ class NewEndpoint(_Signed):
     signing: Signing = ["v1"]
     headers: dict[str, str] = Field(default={}, description="headers of your own on every webhook")
     secret: Secret | None = None
+    client_certificate: Certificate | None = None
 
 
 class EndpointChange(_Signed):
@@ -54,6 +65,7 @@ class EndpointChange(_Signed):
     rate_limit: Rate | None = None
     signing: Signing | None = None
     headers: dict[str, str] | None = None
+    client_certificate: Certificate | None = Field(default=None, description="another one; null takes it away")
 
 
 class Rotation(_Body):
@@ -65,6 +77,14 @@ class Rotation(_Body):
 
 A_DAY: Final = Rotation()
 """What is meant when nothing is sent: a new secret of ours, the one before valid for a day."""
+
+
+class ShownCertificate(BaseModel):
+    """A client certificate, without itself."""
+
+    subject: str = Field(examples=["CN=slugline.example.com"])
+    expires_at: datetime
+    fingerprint: str = Field(description="SHA-256 in hex")
 
 
 class ShownEndpoint(BaseModel):
@@ -80,6 +100,7 @@ class ShownEndpoint(BaseModel):
     state: EndpointState
     created_at: datetime
     public_key: str | None = Field(default=None, description="for `v1a` signatures")
+    client_certificate: ShownCertificate | None = None
 
 
 class IssuedEndpoint(ShownEndpoint):
@@ -117,6 +138,7 @@ async def register(new: NewEndpoint, by: Subscriber, ours: Ours, answer: Respons
         tuple(dict.fromkeys(new.signing)),
         new.headers,
         new.secret,
+        new.client_certificate,
         description=new.description,
         rate_limit=new.rate_limit,
     )
@@ -144,7 +166,7 @@ async def change(
     endpoint_id: str, new: EndpointChange, by: Subscriber, ours: Ours, answer: Response, if_match: IfMatch = None
 ) -> ShownEndpoint:
     """Change an endpoint; with another URL it is pending again."""
-    optional = {"rate_limit"}
+    optional = {"rate_limit", "client_certificate"}
     given: dict[str, Any] = {
         name: getattr(new, name) for name in new.model_fields_set if getattr(new, name) is not None or name in optional
     }
@@ -168,10 +190,10 @@ async def test(endpoint_id: str, by: Subscriber, ours: Ours) -> SentTest:
     return SentTest(endpoint_id=endpoint_id, delivery_id=await ours.registrar.test(by, endpoint_id))
 
 
-@router.post("/{endpoint_id}/rotate-secret", responses=responses(404, 422, 503))
+@router.post("/{endpoint_id}/rotate-secret", responses=responses(404, 409, 422, 503))
 async def rotate(endpoint_id: str, by: Subscriber, ours: Ours, rotation: Rotation = A_DAY) -> IssuedSecret:
     """Sign with a new secret; webhooks carry both signatures until the one before retires."""
-    made, until = await ours.registrar.rotate(by, endpoint_id, rotation.overlap_s, rotation.secret)
+    made, until = await ours.keychain.rotate(by, endpoint_id, rotation.overlap_s, rotation.secret)
     return IssuedSecret(
         endpoint_id=endpoint_id, secret=made.shared, public_key=made.public_key, previous_retire_at=until
     )
@@ -221,4 +243,11 @@ def _tag(answer: Response, part: Part[Endpoint]) -> None:
 
 def _shown(ours: Gateway, part: Part[Endpoint]) -> ShownEndpoint:
     known = part.value.model_dump(exclude={"challenge", "challenged_at"})
-    return ShownEndpoint(**known, public_key=ours.registrar.public_key(part.value.endpoint_id))
+    certificate = ours.registry.certificate(part.value.endpoint_id)
+    return ShownEndpoint(
+        **known,
+        public_key=ours.keychain.public_key(part.value.endpoint_id),
+        client_certificate=ShownCertificate(**certificate.model_dump(exclude={"endpoint_id", "sealed"}))
+        if certificate
+        else None,
+    )

@@ -1,58 +1,17 @@
 """Endpoints: registered where webhooks may go, their secrets, and everything that is done with one."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 
 from services.gateway.registry import Registry
 from shared.domain.events import EndpointTest, parse_event
-from shared.domain.subscription import Endpoint, EndpointSecret, EndpointState
+from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.signature import parse_secret
 from shared.platform.topics import Topic, key_of, partition_of
-from tests.services.gateway.twins import NOON, SEALER, SHARDS, World, record, world
-
-HOOK = "https://hooks.example.com/slugline"
-
-
-@pytest.fixture
-def hooks(wire: World) -> World:
-    """Two subscribers, and no endpoint yet."""
-    wire.key("sue", "subscriber", subscriber="acme")
-    wire.key("tom", "subscriber", subscriber="other")
-    return wire
-
-
-async def call(
-    wire: World, method: str, path: str, body: Any = None, who: str = "sue", **headers: str
-) -> httpx2.Response:
-    return await wire.http.request(
-        method, path, json=body, headers={"authorization": f"Bearer sl_local_{who}", **headers}
-    )
-
-
-async def register(wire: World, **fields: Any) -> dict[str, Any]:
-    answer = await call(wire, "POST", "/v1/endpoints", {"url": HOOK, **fields})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-def become(wire: World, endpoint_id: str, state: EndpointState) -> None:
-    """The deliverer writes the endpoint's part."""
-    part = wire.registry._endpoints[endpoint_id]
-    changed = part.value.model_copy(update={"state": state})
-    key = key_of(endpoint_id, "endpoint")
-    written = record(Topic.SUBSCRIPTION_STATE, key, changed.model_dump_json().encode())
-    wire.registry.apply(replace(written, offset=part.offset + 1))
-
-
-def secrets_of(wire: World, endpoint_id: str) -> list[str]:
-    """The plain secrets as the deliverer reads them, newest first."""
-    newest = [one for one in wire.topics.on(Topic.SUBSCRIPTION_STATE) if one.key == key_of(endpoint_id, "secret")][-1]
-    return [SEALER.open(one) for one in EndpointSecret.model_validate_json(newest.value or b"").sealed]
+from tests.services.gateway.owners import HOOK, become, call, register, secrets_of
+from tests.services.gateway.twins import NOON, SHARDS, World, record, world
 
 
 async def test_an_endpoint_is_pending_with_a_challenge_and_a_secret(hooks: World) -> None:
@@ -270,7 +229,7 @@ async def test_a_deleted_endpoint_leaves_tombstones_and_stream_subscriptions(hoo
     path = f"/v1/endpoints/{made['endpoint_id']}"
     assert (await call(hooks, "DELETE", path)).status_code == 204
     tombstones = {one.key for one in hooks.topics.on(Topic.SUBSCRIPTION_STATE) if one.value is None}
-    assert tombstones == {key_of(made["endpoint_id"], part) for part in ("endpoint", "secret")}
+    assert tombstones == {key_of(made["endpoint_id"], part) for part in ("endpoint", "secret", "certificate")}
     assert (await call(hooks, "GET", path)).status_code == 404
     kept = (await call(hooks, "GET", f"/v1/subscriptions/{subscribed['subscription_id']}")).json()
     assert kept["endpoint_id"] is None

@@ -1,5 +1,6 @@
 """In-memory twins of what the gateway asks of the outside, and a whole gateway over them."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,11 +18,13 @@ from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
 from services.gateway.in_transit import InTransit
+from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.own_writes import OwnWrites
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
+from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
 from services.gateway.subscriptions import Subscriptions
@@ -70,6 +73,7 @@ class MemoryTopics:
         return appended
 
     async def publish_all(self, records: list[Outgoing]) -> list[Appended]:
+        await asyncio.sleep(0)  # as with a broker, others go on meanwhile
         if self.away:
             raise PublishTimeout("not confirmed")
         self.written.extend(records)
@@ -206,7 +210,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[World]:
+async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = SEALER) -> AsyncIterator[World]:
     """A gateway over twins, its tables loaded."""
     topics, views, texts, names, ends = MemoryTopics(), MemoryViews(), MemoryTexts(), MemoryNames(), MemoryEnds()
     desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
@@ -216,6 +220,7 @@ async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[
     stories = Stories(views, desk)
     entries = OwnWrites(topics, registry.apply)
     rules = EndpointRules(EgressPolicy(allow=parse_allow(allow)), names)
+    keychain = Keychain(registry, entries, sealer, clock)
     gateway = Gateway(
         keys=KeyRing(book, OwnWrites(topics, book.apply), audit, clock, "local"),
         desk=desk,
@@ -224,7 +229,9 @@ async def world(*, public_site: bool = False, allow: str = "") -> AsyncIterator[
         texts=texts,
         stories=stories,
         registry=registry,
-        registrar=Registrar(registry, entries, topics, SEALER, rules, clock, SHARDS),
+        registrar=Registrar(registry, entries, topics, keychain, rules, clock, SHARDS),
+        keychain=keychain,
+        resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, ends, clock, _cursor_of),
         deliveries=deliveries,
         retries=Retries(stories, topics, clock, SHARDS),
