@@ -12,6 +12,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.structs import TopicPartition
 
 from shared.domain.errors import Misconfigured
+from shared.platform.bounded import LET_GO_WITHIN_S, ended_within
 from shared.platform.groups import refuse_to_join_strangers
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name
@@ -162,15 +163,17 @@ async def open_consumer(kafka: KafkaSettings, **settings: Any) -> BrokerConsumer
     return consumer
 
 
-async def close(consumer: Any) -> None:
-    """Stop a consumer within a few seconds, whatever its broker does."""
+async def close(consumer: Any, within: float = CLOSE_WITHIN_S, let_go_within: float = LET_GO_WITHIN_S) -> None:
+    """Stop a consumer within that many seconds, whatever its broker does."""
+    reason = "Unfinished"
     try:
-        async with asyncio.timeout(CLOSE_WITHIN_S):
-            await consumer.stop()
-    except (TimeoutError, KafkaError) as error:
-        log.warning("consumer.abandoned", error=type(error).__name__)
-        with suppress(KafkaError):
-            await consumer._client.close()
+        if await ended_within(within, consumer.stop()):
+            return
+    except KafkaError as error:
+        reason = type(error).__name__
+    log.warning("consumer.abandoned", error=reason)
+    with suppress(KafkaError):
+        await ended_within(let_go_within, consumer._client.close())
 
 
 async def check_partitions(consumer: Consumer, topics: Sequence[str]) -> None:

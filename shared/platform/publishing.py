@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -14,6 +15,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.domain.errors import Unprocessable
+from shared.platform.bounded import LET_GO_WITHIN_S, ended_within
 from shared.platform.metrics import PUBLISH_FAILURES, PUBLISH_SECONDS, RECORDS_PUBLISHED
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import MIB, Topic, name, partition_of, spec
@@ -250,10 +252,10 @@ class Publisher:
 
 async def _let_go(producer: Any, within: float) -> None:
     """Close a producer, waiting at most that many seconds for what it still sends."""
-    try:
-        async with asyncio.timeout(within):
-            await producer.stop()
-    except (TimeoutError, KafkaError):
+    stopped = False
+    with suppress(KafkaError):
+        stopped = await ended_within(within, producer.stop())
+    if not stopped:
         await _abandon(producer)
 
 
@@ -261,11 +263,12 @@ async def _abandon(producer: Any) -> None:
     """Close a producer that cannot finish: its own `stop` waits for the broker for ever."""
     producer._closed = True
     producer._message_accumulator.fail_all(ProducerClosed())
-    await producer.client.close()
+    with suppress(KafkaError):
+        await ended_within(LET_GO_WITHIN_S, producer.client.close())
     sender = producer._sender.sender_task
     if sender is not None:
         sender.cancel()
-        await asyncio.wait({sender}, timeout=1)
+        await asyncio.wait({sender}, timeout=LET_GO_WITHIN_S)
 
 
 def _is_spent(producer: Any) -> bool:
