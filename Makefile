@@ -4,7 +4,7 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-embargoes bench-rebuild bench-recovery requirements clean
+.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-embargoes bench-matching bench-rebuild bench-recovery requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ bench: ## Measure the wire on this machine
 bench-embargoes: ## File embargoes that end together: how long until all are released, and a flash meanwhile?
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.bench.embargoes $(ARGS)
+
+bench-matching: ## Look up who wants a story among 10,000 distinct filters: how long does it take?
+	@$(BOOTSTRAP) dev --only-python
+	@$(VENV)/python -m tests.bench.matching $(ARGS)
 
 bench-rebuild: ## Empty Redis under a wire with 100,000 stories: when are its views whole again?
 	@$(BOOTSTRAP) dev

@@ -121,7 +121,7 @@ class Matcher:
     async def _match(self, event: StoryReleased, lane: Lane, record: Record) -> None:
         item = event.data.item.model_copy(update={"seq": record.offset, "lane": lane})
         earlier = self.recipients.of(event.story_id)
-        fresh = matches(self.registry.with_endpoint(), event.data, lane, record.offset) - earlier
+        fresh = matches(self.registry, event.data, lane, record.offset) - earlier
         if fresh:
             await self._remember(event.story_id, fresh, item.release_no)
         newer = await self._overtaken_by(item)

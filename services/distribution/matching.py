@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from services.distribution.registry import Registry
 from shared.domain.events import Released
 from shared.domain.story import NOTICES, Lane
-from shared.domain.subscription import Subscription, Text, wants
+from shared.domain.subscription import Text
 from shared.platform.topics import partition_of
 
 MOST_PER_BLOCK = 500
@@ -24,22 +25,15 @@ class ShardOf:
         return shard
 
 
-def matches(subscriptions: Iterable[Subscription], released: Released, lane: Lane, offset: int) -> frozenset[str]:
+def matches(registry: Registry, released: Released, lane: Lane, offset: int) -> frozenset[str]:
     """Return the endpoints whose filter matches and whose subscription began at or before this release.
 
     An item without text is judged on the reach of its story; a notice alone makes nobody a recipient, so
     kills and withholds match no one anew.
     """
-    item = released.item
-    if item.kind in NOTICES:
+    if released.item.kind in NOTICES:
         return frozenset()
-    text = Text(item.story)
-    facts = released.facts
-    return frozenset(
-        each.endpoint_id
-        for each in subscriptions
-        if each.endpoint_id and offset >= each.start.get(lane, 0) and wants(each.filter, facts, text)
-    )
+    return registry.wanting(released.facts, Text(released.item.story), lane, offset)
 
 
 def by_shard(endpoint_ids: Iterable[str], shard_of: ShardOf) -> dict[int, list[tuple[str, ...]]]:

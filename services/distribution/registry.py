@@ -1,6 +1,6 @@
 """Who is to be told, and how: endpoints, secrets and subscriptions as `subscription.state` has them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -8,7 +8,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shared.domain.errors import WireError
-from shared.domain.subscription import Endpoint, EndpointSecret, Ordering, Subscription
+from shared.domain.facts import Facts
+from shared.domain.filter_index import FilterIndex
+from shared.domain.story import Lane
+from shared.domain.subscription import Endpoint, EndpointSecret, Ordering, Subscription, Text
 from shared.platform.consuming import Record
 from shared.platform.logs import logger
 from shared.platform.signature import HmacKey, SigningKey, parse_private_key, parse_secret
@@ -27,6 +30,8 @@ class Registry:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     _secrets: dict[str, tuple[tuple[SigningKey, datetime | None], ...]] = field(default_factory=dict)
     _by_endpoint: dict[str, set[str]] = field(default_factory=dict)
+    _filters: FilterIndex = field(default_factory=FilterIndex)
+    """Of every subscription that names an endpoint."""
     watchers: list[Changed] = field(default_factory=list)
 
     def apply(self, record: Record) -> None:
@@ -49,9 +54,14 @@ class Registry:
         """Return the signing keys in force, newest first; empty when the secret has not arrived yet."""
         return [key for key, retire_at in self._secrets.get(endpoint_id, ()) if retire_at is None or retire_at > now]
 
-    def with_endpoint(self) -> Iterator[Subscription]:
-        """Every subscription that a webhook serves."""
-        return (each for each in self.subscriptions.values() if each.endpoint_id in self.endpoints)
+    def wanting(self, facts: Facts, text: Text | None, lane: Lane, offset: int) -> frozenset[str]:
+        """The endpoints that have a subscription whose filter wants a release, and that began at or before it."""
+        found = (self.subscriptions[each] for each in self._filters.matching(facts, text))
+        return frozenset(
+            each.endpoint_id
+            for each in found
+            if each.endpoint_id in self.endpoints and offset >= each.start.get(lane, 0)
+        )
 
     def _take(self, entity: str, part: str, value: bytes | None) -> None:
         match part:
@@ -83,11 +93,13 @@ class Registry:
         before = self.subscriptions.pop(entity, None)
         if before and before.endpoint_id:
             self._by_endpoint.get(before.endpoint_id, set()).discard(entity)
-        if subscription is None:
-            return
-        self.subscriptions[entity] = subscription
-        if subscription.endpoint_id:
+        if subscription is None or not subscription.endpoint_id:
+            self._filters.drop(entity)
+        else:
             self._by_endpoint.setdefault(subscription.endpoint_id, set()).add(entity)
+            self._filters.put(entity, subscription.filter)
+        if subscription is not None:
+            self.subscriptions[entity] = subscription
 
 
 def _key(text: str) -> SigningKey:

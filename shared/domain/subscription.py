@@ -4,7 +4,9 @@ A filter is any-of within a field and all-of across fields; `not` excludes; an e
 """
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
@@ -13,7 +15,22 @@ from shared.domain.facts import Facts, slug
 from shared.domain.story import Lane, Ninjs, headline_of, plain_body_of
 
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_UNSPACED_PAIR: Final = re.compile(f"(?=({_UNSPACED.pattern}.))", re.DOTALL)
 _WORD: Final = re.compile(r"\w+")
+
+
+def words_of(keyword: str) -> str:
+    """Return a keyword as texts are asked for it: its case-folded words, one space between them; empty for none."""
+    return " ".join(_WORD.findall(keyword.casefold()))
+
+
+def anchors_of(words: str) -> set[str]:
+    """Return pieces of a keyword (its `words_of`); every text that has the keyword has one of them as an anchor."""
+    first, _, more = words.partition(" ")
+    anchors = {f"{first} {more.partition(' ')[0]}" if more else first}
+    if unspaced := _UNSPACED.search(words):
+        anchors.add(words[unspaced.start() : unspaced.start() + 2])
+    return anchors
 
 
 class Text:
@@ -30,10 +47,20 @@ class Text:
 
         Scripts written without spaces have no word borders to respect: there it is a substring.
         """
-        words = " ".join(_WORD.findall(keyword.casefold()))
-        if not words:
-            return False
+        words = words_of(keyword)
+        return bool(words) and self.holds(words)
+
+    def holds(self, words: str) -> bool:
+        """Tell whether a keyword occurs that is given as its `words_of`."""
         return f" {words} " in self._words or (_UNSPACED.search(words) is not None and words in self._raw)
+
+    def anchors(self) -> set[str]:
+        """Its words and pairs of words; of scripts without spaces each character, and with what follows it."""
+        words = self._words.split()
+        anchors = {*words, *map(" ".join, pairwise(words))}
+        if _UNSPACED.search(self._raw):
+            anchors.update(_UNSPACED.findall(self._raw), _UNSPACED_PAIR.findall(self._raw))
+        return anchors
 
 
 class Terms(BaseModel):
@@ -94,33 +121,41 @@ def explain(wanted: Filter, facts: Facts, text: Text | None) -> list[Clause]:
     `text` None means an item without text (withhold, kill): keyword clauses then pass, keyword exclusions
     do not exclude, so that nobody misses a notice.
     """
-    judged = [
-        Clause(field=name, passed=_any_of(name, terms, facts, text), wanted=terms, found=_found(name, facts))
-        for name, terms in _clauses(wanted)
+    return [
+        Clause(field=name, passed=passed, wanted=terms, found=_found(name.removeprefix("not."), terms, facts, text))
+        for name, passed, terms in _judged(wanted, facts, text)
     ]
-    if wanted.urgency_max is not None:
-        passed = facts.urgency <= wanted.urgency_max
-        judged.append(Clause(field="urgency_max", passed=passed, wanted=(wanted.urgency_max,), found=(facts.urgency,)))
-    for name, terms in _clauses(wanted.not_):
-        excluded = _any_of(name, terms, facts, text) and not (name == "keywords" and text is None)
-        judged.append(Clause(field=f"not.{name}", passed=not excluded, wanted=terms, found=_found(name, facts)))
-    return judged
 
 
 def wants(wanted: Filter, facts: Facts, text: Text | None) -> bool:
     """Tell whether the filter matches; see `explain` for the rules."""
-    return all(clause.passed for clause in explain(wanted, facts, text))
+    return all(passed for _, passed, _ in _judged(wanted, facts, text))
 
 
-_FIELDS: Final = ("sections", "subjects", "places", "sources", "languages", "lanes", "keywords")
+LISTS: Final = tuple(Terms.model_fields)
+"""The clauses of `Terms`, in the order in which they are judged and shown."""
+
+
+def _judged(wanted: Filter, facts: Facts, text: Text | None) -> Iterator[tuple[str, bool, tuple[Any, ...]]]:
+    """Each clause that says something: its field, whether it passed, and its terms."""
+    for name, terms in _clauses(wanted):
+        yield name, _any_of(name, terms, facts, text), terms
+    if wanted.urgency_max is not None:
+        yield "urgency_max", facts.urgency <= wanted.urgency_max, (wanted.urgency_max,)
+    for name, terms in _clauses(wanted.not_):
+        excluded = _any_of(name, terms, facts, text) and not (name == "keywords" and text is None)
+        yield f"not.{name}", not excluded, terms
 
 
 def _clauses(terms: Terms) -> list[tuple[str, tuple[str, ...]]]:
-    return [(name, getattr(terms, name)) for name in _FIELDS if getattr(terms, name)]
+    return [(name, given) for name in LISTS if (given := getattr(terms, name))]
 
 
-def _found(name: str, facts: Facts) -> tuple[Any, ...]:
-    return () if name == "keywords" else tuple(getattr(facts, name))
+def _found(name: str, terms: tuple[Any, ...], facts: Facts, text: Text | None) -> tuple[Any, ...]:
+    """What the story has there: of keywords those that occur, else all its facts of that name."""
+    if name == "keywords":
+        return () if text is None else tuple(each for each in terms if text.has(each))
+    return (facts.urgency,) if name == "urgency_max" else tuple(getattr(facts, name))
 
 
 def _any_of(name: str, terms: tuple[str, ...], facts: Facts, text: Text | None) -> bool:

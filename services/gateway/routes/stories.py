@@ -11,13 +11,12 @@ from services.gateway.routes.times import Time
 from services.gateway.stream.filter_query import filter_of
 from services.gateway.stream.ports import Problem
 from shared.domain.item import Item
-from shared.domain.subscription import Filter
+from shared.domain.subscription import LISTS, Filter
 from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/stories", tags=["stories"])
 
 OTHERS = frozenset({"since", "limit", "cursor", "uri"})
-_LISTS = ("sections", "subjects", "places", "sources", "languages", "lanes", "keywords")
 FILTER_PARAMETERS: list[dict[str, Any]] = [
     {
         "name": name,
@@ -25,7 +24,7 @@ FILTER_PARAMETERS: list[dict[str, Any]] = [
         "description": "any of these" if not name.startswith("not.") else "none of these",
         "schema": {"type": "array", "items": {"type": "string"}},
     }
-    for name in (*_LISTS, *(f"not.{name}" for name in _LISTS))
+    for name in (*LISTS, *(f"not.{name}" for name in LISTS))
 ] + [{"name": "urgency_max", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 8}}]
 
 

@@ -11,7 +11,7 @@ from shared.domain.errors import Unprocessable
 from shared.domain.events import DeliveryDue, parse_event
 from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
-from shared.platform.topics import Topic
+from shared.platform.topics import Topic, key_of
 from tests.services.distribution.deliveries import endpoint, item, record, release_record, released, subscription
 from tests.services.distribution.ledger import Bench, Log
 
@@ -254,6 +254,17 @@ async def test_many_subscriptions_of_an_endpoint_make_one_delivery(bench: Bench)
     bench.know(subscription("s2", sections=["world"]), subscription("s3", sources=["desk"]))
     await matcher(bench).handle(release_record(item()))
     assert owed(bench.log) == [(1, ("ep_1",))]
+
+
+async def test_a_subscription_that_no_webhook_serves_any_more_makes_no_delivery(bench: Bench) -> None:
+    """It was made stream only, its endpoint was deleted, or it was itself; who is left is owed the story."""
+    for number in range(2, 6):
+        bench.know(endpoint(f"ep_{number}"), subscription(f"s{number}", f"ep_{number}", sections=["world"]))
+    bench.know(subscription("s2", None, sections=["world"]))
+    bench.delete("ep_3")
+    bench.registry.apply(record(Topic.SUBSCRIPTION_STATE, None, key=key_of("s4", "subscription")))
+    await matcher(bench).handle(release_record(item()))
+    assert {each for _, ids in owed(bench.log) for each in ids} == {"ep_1", "ep_5"}
 
 
 @pytest.mark.parametrize("value", [b"not json", None, b'{"type": "story.exploded"}'])
