@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from services.distribution.adapters.budgets import Budgets
-from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.adapters.freshness import Freshness
 from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
+from services.distribution.adapters.senders import sender_from
 from services.distribution.attempts import Tried
 from services.distribution.challenge import Challenger
 from services.distribution.deliverer import Deliverer
@@ -23,6 +22,7 @@ from services.distribution.matching import ShardOf
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
+from services.distribution.sending import Sender
 from services.distribution.settings import DistributionSettings
 from services.distribution.standings import Standings
 from services.distribution.tables import TOPICS, Tables
@@ -32,7 +32,6 @@ from services.distribution.workers import Workers
 from shared.domain.errors import Misconfigured
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Membership, Ownership, Source, consume
-from shared.platform.egress import policy_of
 from shared.platform.health import Health
 from shared.platform.http import ops_app, serve
 from shared.platform.jobs import Job, run
@@ -117,7 +116,7 @@ def _matcher(on: Ground, membership: Membership) -> Matcher:
     )
 
 
-def _sending(on: Ground, membership: Membership, sender: AiohttpSender, slots: int) -> Sending:
+def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> Sending:
     registry, standings, clock = on.tables.registry, on.tables.standings, on.clock
     tried, waiting, tenure = Tried(), Waiting(clock), Tenure(membership.alive)
     queues = FairQueues(slots)
@@ -151,9 +150,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
     """Open every connection in `opened` and return what is to run over them."""
     kafka, health = settings.kafka, Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}")
     ground = await _ground(settings, opened)
-    budgets = Budgets(total=settings.send_timeout_s, connect=settings.connect_timeout_s)
-    policy = policy_of(settings.endpoint_allow, settings.endpoint_ports)
-    sender = AiohttpSender(policy, budgets, failpoints=kafka.failpoints)
+    sender = sender_from(settings, kafka.failpoints)
     opened.push_async_callback(sender.close)
     matching_member, delivering_member = Membership(), Membership()
     matcher = _matcher(ground, matching_member)

@@ -1,5 +1,7 @@
 """What is distribution told? Its settings, read once."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from shared.platform.egress import STANDARD_PORTS
@@ -23,3 +25,10 @@ class DistributionSettings(CommonSettings):
     send_slots: int = Field(default=100, ge=4, le=2000, description="webhooks in flight at once, all endpoints")
     send_timeout_s: float = Field(default=15.0, gt=0, le=60, description="seconds for a whole exchange, body included")
     connect_timeout_s: float = Field(default=3.0, gt=0, le=30, description="seconds for a connection")
+    webhook_client: Literal["own", "aiohttp"] = Field(
+        default="own", description="what sends webhooks: our own HTTP/1.1 client, or aiohttp should that one fail you"
+    )
+    egress_proxy: SecretStr = Field(
+        default=SecretStr(""),
+        description="http://user:password@host:port of a proxy (CONNECT) through which all webhooks leave; empty: none",
+    )

@@ -17,11 +17,13 @@ KNOWN: tuple[str, ...] = (
     "WIRE_TOPIC_PREFIX",
     # distribution
     "WIRE_CONNECT_TIMEOUT_S",
+    "WIRE_EGRESS_PROXY",
     "WIRE_ENDPOINT_ALLOW",
     "WIRE_ENDPOINT_PORTS",
     "WIRE_SECRET_KEY",
     "WIRE_SEND_SLOTS",
     "WIRE_SEND_TIMEOUT_S",
+    "WIRE_WEBHOOK_CLIENT",
     # gateway
     "WIRE_DRAIN_S",
     "WIRE_GATEWAY_PORT",

@@ -27,11 +27,16 @@ NO_END: Final = Unreachable("protocol", "the answer is not HTTP, or its head doe
 def late(steps: Steps, budgets: Budgets) -> Unreachable:
     """Say which step the time ran out in."""
     if steps.connected_at is not None:
-        return Unreachable("timeout", f"no whole answer within {budgets.total:g} s")
+        return out_of_time(budgets)
     if steps.lookup_at is not None and steps.resolved_at is None:
         return Unreachable("dns", f"the name was not resolved within {budgets.connect:g} s")
     step = "TLS handshake" if steps.handshake_at is not None else "connection"
     return Unreachable("timeout", f"no {step} within {budgets.connect:g} s")
+
+
+def out_of_time(budgets: Budgets) -> Unreachable:
+    """Say that a written request was not answered in time, or not wholly."""
+    return Unreachable("timeout", f"no whole answer within {budgets.total:g} s")
 
 
 def answered(status: int, retry_after: Sequence[str], trouble: Unreachable | None) -> Outcome:

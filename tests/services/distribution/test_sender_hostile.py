@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from services.distribution.adapters.budgets import Budgets
-from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, Outcome, Refused, Unreachable
 from services.distribution.sending import Answer, SendRequest
 from shared.platform.egress import EgressPolicy
 from tests.receivers import friendly, hostile
 from tests.receivers.serving import Peer, Receiver, Script, answer, receiving
+from tests.services.distribution.senders import NewSender
 from tests.waiting import wait_until
 
 QUICK = Budgets(total=0.5, connect=0.3)
@@ -25,19 +25,21 @@ NOT_HTTP = Unreachable("protocol", "the answer is not well-formed HTTP/1.1")
 CUT_BODY = Unreachable("truncated", "the answer ended before the length it had announced")
 
 
-async def call(script: Script, budgets: Budgets = QUICK, body: bytes = b"{}", scheme: str = "http") -> Answer:
-    answered, _ = await call_and_look(script, budgets, body, scheme)
+async def call(
+    new_sender: NewSender, script: Script, budgets: Budgets = QUICK, body: bytes = b"{}", scheme: str = "http"
+) -> Answer:
+    answered, _ = await call_and_look(new_sender, script, budgets, body, scheme)
     return answered
 
 
 async def call_and_look(
-    script: Script, budgets: Budgets = QUICK, body: bytes = b"{}", scheme: str = "http"
+    new_sender: NewSender, script: Script, budgets: Budgets = QUICK, body: bytes = b"{}", scheme: str = "http"
 ) -> tuple[Answer, Receiver]:
     """POST to `script`, wait until its connection has ended too, and return the answer and what the script saw."""
     async with (
         asyncio.timeout(10),
         receiving(script, scheme=scheme) as receiver,
-        AiohttpSender(EgressPolicy(receiver.allow), budgets) as sender,
+        new_sender(EgressPolicy(receiver.allow), budgets) as sender,
     ):
         return await sender.send(SendRequest(receiver.url, [], body)), receiver
 
@@ -47,14 +49,14 @@ async def call_and_look(
     [hostile.hanging, hostile.silent, hostile.dripping_head(), hostile.dripping_body()],
     ids=["hanging", "silent", "dripping head", "dripping body"],
 )
-async def test_a_receiver_that_takes_its_time_is_cut_off(script: Script) -> None:
+async def test_a_receiver_that_takes_its_time_is_cut_off(new_sender: NewSender, script: Script) -> None:
     """The budget covers the whole exchange, however lively the connection looks."""
-    assert (await call(script)).outcome == OUT_OF_TIME
+    assert (await call(new_sender, script)).outcome == OUT_OF_TIME
 
 
-async def test_a_handshake_that_never_ends_is_cut_off() -> None:
+async def test_a_handshake_that_never_ends_is_cut_off(new_sender: NewSender) -> None:
     """Connecting has its own, shorter budget, and TLS is part of connecting."""
-    answered = await call(hostile.silent, scheme="https")
+    answered = await call(new_sender, hostile.silent, scheme="https")
     assert answered.outcome == Unreachable("timeout", "no TLS handshake within 0.3 s")
     assert answered.timing.connect is not None
 
@@ -64,15 +66,15 @@ async def test_a_handshake_that_never_ends_is_cut_off() -> None:
     [hostile.endless_headers, hostile.one_endless_header, hostile.informational_flood],
     ids=["endless headers", "one endless header", "endless interim answers"],
 )
-async def test_a_head_that_never_ends_is_cut_by_its_bytes(script: Script) -> None:
+async def test_a_head_that_never_ends_is_cut_by_its_bytes(new_sender: NewSender, script: Script) -> None:
     """A flood is not read until the time is up, for all that time it would keep a processor busy."""
-    answered, receiver = await call_and_look(script, PATIENT)
+    answered, receiver = await call_and_look(new_sender, script, PATIENT)
     assert isinstance(answered.outcome, Unreachable)
     assert answered.outcome.kind == "protocol"
     assert receiver.sent < 16 * MIB
 
 
-async def test_a_few_interim_answers_are_read_past() -> None:
+async def test_a_few_interim_answers_are_read_past(new_sender: NewSender) -> None:
     """Early hints and the like are legal, wherever the network cuts them."""
 
     async def hinting(peer: Peer) -> None:
@@ -81,25 +83,25 @@ async def test_a_few_interim_answers_are_read_past() -> None:
         await asyncio.sleep(0.02)
         await peer.say(b"02 Processing\r\n\r\n" + answer(200, b"at last"))
 
-    answered = await call(hinting)
+    answered = await call(new_sender, hinting)
     assert (answered.outcome, answered.excerpt) == (Delivered(200), "at last")
 
 
-async def test_a_long_head_and_its_body_are_read_in_any_pieces() -> None:
+async def test_a_long_head_and_its_body_are_read_in_any_pieces(new_sender: NewSender) -> None:
     """A head of several steps with a body right behind it loses nothing."""
     body = b"0123456789" * 3000
     headers = [(f"X-Header-{n}", "v" * 1000) for n in range(20)]
-    answered = await call(friendly.answering(200, body, headers), PATIENT)
+    answered = await call(new_sender, friendly.answering(200, body, headers), PATIENT)
     assert (answered.outcome, answered.excerpt) == (Delivered(200), body[:1024].decode())
 
 
-async def test_a_flood_of_interim_answers_is_not_kept() -> None:
+async def test_a_flood_of_interim_answers_is_not_kept(new_sender: NewSender) -> None:
     """A hundred of them at once take next to no memory: none is queued for anybody to read."""
     tracemalloc.start()
     try:
         async with (
             receiving(hostile.informational_burst) as receiver,
-            AiohttpSender(EgressPolicy(receiver.allow), PATIENT) as sender,
+            new_sender(EgressPolicy(receiver.allow), PATIENT) as sender,
         ):
             request = SendRequest(receiver.url, [], b"{}")
             before, _ = tracemalloc.get_traced_memory()
@@ -113,17 +115,17 @@ async def test_a_flood_of_interim_answers_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_huge_body_is_read_to_64_kib(chunked: bool) -> None:
+async def test_a_huge_body_is_read_to_64_kib(new_sender: NewSender, chunked: bool) -> None:
     """It is a delivery: the status is known, and nobody wants the rest."""
-    answered, receiver = await call_and_look(hostile.huge_body(chunked=chunked), PATIENT)
+    answered, receiver = await call_and_look(new_sender, hostile.huge_body(chunked=chunked), PATIENT)
     assert answered.outcome == Delivered(200)
     assert answered.excerpt == "0" * 1024
     assert receiver.sent < 16 * MIB, "what kernel buffers hold, out of 10 GiB"
 
 
-async def test_a_body_is_not_inflated() -> None:
+async def test_a_body_is_not_inflated(new_sender: NewSender) -> None:
     """A gzip bomb stays as small as it travelled, and its excerpt shows bytes, not zeros."""
-    answered = await call(hostile.gzip_bomb, PATIENT)
+    answered = await call(new_sender, hostile.gzip_bomb, PATIENT)
     assert answered.outcome == Delivered(200)
     assert answered.excerpt.startswith("\x1f\\x8b")
 
@@ -141,19 +143,19 @@ async def test_a_body_is_not_inflated() -> None:
         (hostile.not_http, NOT_HTTP),
     ],
 )
-async def test_a_broken_answer_is_named(script: Script, outcome: Outcome) -> None:
+async def test_a_broken_answer_is_named(new_sender: NewSender, script: Script, outcome: Outcome) -> None:
     """A 200 that did not arrive whole is no delivery, and the owner is told in which way it failed."""
-    assert (await call(script)).outcome == outcome
+    assert (await call(new_sender, script)).outcome == outcome
 
 
-async def test_chunks_that_are_no_chunks_are_no_delivery() -> None:
+async def test_chunks_that_are_no_chunks_are_no_delivery(new_sender: NewSender) -> None:
     """A body that cannot be framed may be anybody's: the 200 before it does not count."""
-    answered = await call(hostile.broken_chunks)
+    answered = await call(new_sender, hostile.broken_chunks)
     assert isinstance(answered.outcome, Unreachable)
     assert answered.outcome.kind in {"protocol", "truncated"}
 
 
-async def test_a_failure_status_stands_whatever_follows_it() -> None:
+async def test_a_failure_status_stands_whatever_follows_it(new_sender: NewSender) -> None:
     """A receiver that says 503 and then drips its body has said 503."""
 
     async def failing(peer: Peer) -> None:
@@ -161,14 +163,14 @@ async def test_a_failure_status_stands_whatever_follows_it() -> None:
         await peer.say(b"HTTP/1.1 503 no\r\nContent-Length: 9\r\nRetry-After: 7\r\n\r\nso")
         await peer.until_gone()
 
-    answered = await call(failing)
+    answered = await call(new_sender, failing)
     assert isinstance(answered.outcome, Refused)
     assert answered.outcome.status == 503
     assert answered.outcome.retry_after is not None
     assert answered.excerpt == "so"
 
 
-async def test_a_switch_of_protocols_is_a_refusal() -> None:
+async def test_a_switch_of_protocols_is_a_refusal(new_sender: NewSender) -> None:
     """Nobody asked for another protocol."""
 
     async def switching(peer: Peer) -> None:
@@ -176,34 +178,34 @@ async def test_a_switch_of_protocols_is_a_refusal() -> None:
         await peer.say(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
         await peer.until_gone()
 
-    assert (await call(switching)).outcome == Refused(101)
+    assert (await call(new_sender, switching)).outcome == Refused(101)
 
 
-async def test_a_receiver_that_never_reads_does_not_keep_the_body() -> None:
+async def test_a_receiver_that_never_reads_does_not_keep_the_body(new_sender: NewSender) -> None:
     """When the time is up the connection is gone, unsent bytes with it: closing politely would wait for ever."""
     async with (
         receiving(hostile.never_reading) as receiver,
-        AiohttpSender(EgressPolicy(receiver.allow), QUICK) as sender,
+        new_sender(EgressPolicy(receiver.allow), QUICK) as sender,
     ):
         answered = await sender.send(SendRequest(receiver.url, [], bytes(32 * MIB)))
         assert answered.outcome == OUT_OF_TIME
         await wait_until(lambda: _open_connections(receiver) == 0, within=5)
 
 
-async def test_an_answer_before_the_request_was_read_frees_the_connection() -> None:
+async def test_an_answer_before_the_request_was_read_frees_the_connection(new_sender: NewSender) -> None:
     """A receiver may answer early; what it will not read is dropped with the connection."""
     async with (
         receiving(hostile.answering_unread) as receiver,
-        AiohttpSender(EgressPolicy(receiver.allow), QUICK) as sender,
+        new_sender(EgressPolicy(receiver.allow), QUICK) as sender,
     ):
         await sender.send(SendRequest(receiver.url, [], bytes(32 * MIB)))
         await wait_until(lambda: _open_connections(receiver) == 0, within=5)
 
 
 @pytest.mark.parametrize("script", [hostile.surplus_answer, hostile.answering_unasked, hostile.muttering])
-async def test_an_answer_nobody_asked_for_spoils_no_other(script: Script) -> None:
+async def test_an_answer_nobody_asked_for_spoils_no_other(new_sender: NewSender, script: Script) -> None:
     """The second delivery gets a connection, and so an answer, of its own: nothing lies in wait for it."""
-    async with receiving(script) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+    async with receiving(script) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
         request = SendRequest(receiver.url, [], b"{}")
         first = await sender.send(request)
         await wait_until(lambda: receiver.sent > len(answer(200, b"mine")), within=5)
@@ -213,13 +215,13 @@ async def test_an_answer_nobody_asked_for_spoils_no_other(script: Script) -> Non
     assert receiver.connections == 2
 
 
-async def test_hostile_receivers_do_not_hold_up_a_healthy_one() -> None:
+async def test_hostile_receivers_do_not_hold_up_a_healthy_one(new_sender: NewSender) -> None:
     """With two hundred exchanges stuck, one that is well is answered long before their time is up."""
     slow = replace(PATIENT, total=60.0)
     async with (
         receiving(hostile.hanging) as bad,
         receiving(friendly.healthy) as good,
-        AiohttpSender(EgressPolicy(bad.allow | good.allow), slow) as sender,
+        new_sender(EgressPolicy(bad.allow | good.allow), slow) as sender,
     ):
         stuck = [asyncio.create_task(sender.send(SendRequest(bad.url, [], b"{}"))) for _ in range(200)]
         await wait_until(lambda: len(bad.requests) == 200, within=20)
@@ -231,11 +233,11 @@ async def test_hostile_receivers_do_not_hold_up_a_healthy_one() -> None:
     assert answered.outcome == Delivered(200)
 
 
-async def test_the_excerpt_is_text_that_can_be_stored() -> None:
+async def test_the_excerpt_is_text_that_can_be_stored(new_sender: NewSender) -> None:
     """A character cut at the limit is left off; bytes that are no text are shown as their escapes."""
-    cut = await call(friendly.answering(400, b"a" + "é".encode() * 600))
+    cut = await call(new_sender, friendly.answering(400, b"a" + "é".encode() * 600))
     assert cut.excerpt == "a" + "é" * 511
-    bytes_shown = await call(friendly.answering(400, b"\xff ok"))
+    bytes_shown = await call(new_sender, friendly.answering(400, b"\xff ok"))
     assert bytes_shown.excerpt == "\\xff ok"
 
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from services.distribution.adapters.fallback.sender import AiohttpSender
 from services.distribution.outcome import Delivered, Unreachable
 from services.distribution.sending import SendRequest
 from shared.platform.egress import EgressPolicy
 from tests.receivers import hostile
 from tests.receivers.serving import Peer, Script, answer, receiving
+from tests.services.distribution.senders import NewSender
 from tests.waiting import wait_until
 
 DIED = Unreachable("reset", "the connection died before an answer began")
@@ -18,9 +18,9 @@ DIED = Unreachable("reset", "the connection died before an answer began")
 @pytest.mark.parametrize(
     "script", [hostile.stale_after(1), hostile.stale_after(1, then=Peer.reset)], ids=["closed", "reset"]
 )
-async def test_a_kept_connection_that_died_is_repeated_once_at_once(script: Script) -> None:
+async def test_a_kept_connection_that_died_is_repeated_once_at_once(new_sender: NewSender, script: Script) -> None:
     """The receiver had closed the idle connection: the same bytes go out again on a new one, as one attempt."""
-    async with receiving(script) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+    async with receiving(script) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
         request = SendRequest(receiver.url, [("webhook-id", "dlv_1")], b"{}")
         first = await sender.send(request)
         second = await sender.send(request)
@@ -31,12 +31,12 @@ async def test_a_kept_connection_that_died_is_repeated_once_at_once(script: Scri
     assert {seen.header("webhook-id") for seen in receiver.requests} == {"dlv_1"}
 
 
-async def test_the_repetition_passes_the_gate_again() -> None:
+async def test_the_repetition_passes_the_gate_again(new_sender: NewSender) -> None:
     """A kill that arrived between the two stops the second; the first outcome stands, for it may have arrived."""
     openings = iter([True, True, False])
     async with (
         receiving(hostile.stale_after(1)) as receiver,
-        AiohttpSender(EgressPolicy(receiver.allow)) as sender,
+        new_sender(EgressPolicy(receiver.allow)) as sender,
     ):
         request = SendRequest(receiver.url, [], b"{}")
         await sender.send(request, lambda: next(openings))
@@ -45,15 +45,15 @@ async def test_the_repetition_passes_the_gate_again() -> None:
     assert len(receiver.requests) == 2
 
 
-async def test_a_new_connection_that_dies_is_not_repeated() -> None:
+async def test_a_new_connection_that_dies_is_not_repeated(new_sender: NewSender) -> None:
     """Then it is the receiver that fails, and the retry schedule decides."""
-    async with receiving(hostile.closing_early) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+    async with receiving(hostile.closing_early) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
         answered = await sender.send(SendRequest(receiver.url, [], b"{}"))
     assert (answered.outcome, answered.resent) == (DIED, False)
     assert len(receiver.requests) == 1
 
 
-async def test_the_repetition_is_not_repeated() -> None:
+async def test_the_repetition_is_not_repeated(new_sender: NewSender) -> None:
     """A receiver that only ever answers once and then hangs up gets two tries, not a storm."""
     seen = 0
 
@@ -65,7 +65,7 @@ async def test_the_repetition_is_not_repeated() -> None:
                 return
             await peer.say(answer(200))
 
-    async with receiving(answering_once) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+    async with receiving(answering_once) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
         request = SendRequest(receiver.url, [], b"{}")
         await sender.send(request)
         answered = await sender.send(request)
@@ -73,7 +73,7 @@ async def test_the_repetition_is_not_repeated() -> None:
     assert len(receiver.requests) == 3
 
 
-async def test_a_sender_that_is_closed_repeats_nothing() -> None:
+async def test_a_sender_that_is_closed_repeats_nothing(new_sender: NewSender) -> None:
     """A stopping service's own hanging up is not mistaken for the receiver's."""
 
     async def answering_once(peer: Peer) -> None:
@@ -82,7 +82,7 @@ async def test_a_sender_that_is_closed_repeats_nothing() -> None:
         await peer.request()
         await peer.until_gone()
 
-    async with receiving(answering_once) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+    async with receiving(answering_once) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
         request = SendRequest(receiver.url, [], b"{}")
         await sender.send(request)
         in_hand = asyncio.create_task(sender.send(request))
@@ -93,7 +93,7 @@ async def test_a_sender_that_is_closed_repeats_nothing() -> None:
     assert receiver.connections == 1
 
 
-async def test_a_connection_that_died_inside_an_answer_is_not_repeated() -> None:
+async def test_a_connection_that_died_inside_an_answer_is_not_repeated(new_sender: NewSender) -> None:
     """The receiver had begun to answer: it has the delivery, and only the schedule may repeat it."""
 
     async def breaking_off(peer: Peer) -> None:
@@ -102,7 +102,7 @@ async def test_a_connection_that_died_inside_an_answer_is_not_repeated() -> None
         await peer.request()
         await peer.say(b"HTTP/1.1 2")
 
-    async with receiving(breaking_off) as receiver, AiohttpSender(EgressPolicy(receiver.allow)) as sender:
+    async with receiving(breaking_off) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
         request = SendRequest(receiver.url, [], b"{}")
         await sender.send(request)
         answered = await sender.send(request)

@@ -4,9 +4,7 @@ Four things: the send gate at the moment of writing, bytes before the head of an
 for on an idle connection, and peers that never read or never say goodbye.
 """
 
-import socket
 import ssl
-import struct
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -19,12 +17,15 @@ from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
 from services.distribution.adapters.fallback.exchange import Exchange, current
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+from services.distribution.adapters.sockets import reset_on_close
 
 
 class GateShutError(ClientError):
     """The gate said no when the connection was ready; nothing was written."""
+
+
+class SpokeFirstError(ClientError):
+    """A new connection brought bytes before anything was asked over it."""
 
 
 class HeadTooLongError(ClientError):
@@ -41,6 +42,7 @@ class WatchedProtocol(ResponseHandler):
         super().__init__(*args, **kwargs)
         self.made_at = perf_counter()
         self.exchange: Exchange | None = None
+        self.spoke_first = False
 
     @property
     def used(self) -> bool:
@@ -55,6 +57,7 @@ class WatchedProtocol(ResponseHandler):
             super().data_received(data)
             return
         if exchange is None or exchange.over:  # nobody asked: it could only spoil the next answer
+            self.spoke_first = exchange is None
             self.force_close()
             self._drop()
             return
@@ -91,12 +94,12 @@ class WatchedProtocol(ResponseHandler):
     def close(self) -> None:
         """Drop the connection at once: closing politely would wait, here and in the kernel, for who never reads."""
         if self.transport is not None and self.exchange is not None and not self.exchange.settled:
-            sock = self.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            reset_on_close(self.transport.get_extra_info("socket"))
         self.abort()
 
     def _drop(self) -> None:
         if self.transport is not None:  # aiohttp's own abort() would forget why
+            reset_on_close(self.transport.get_extra_info("socket"))
             self.transport.abort()
 
 
@@ -121,6 +124,9 @@ class GatedConnector(TCPConnector):
             connection.close()
             connection = await super().connect(req, traces, timeout)
         protocol = _protocol(connection)
+        if protocol.spoke_first:
+            connection.close()
+            raise SpokeFirstError
         exchange.connected(reused=protocol.used)
         try:
             may_write = exchange.gate()

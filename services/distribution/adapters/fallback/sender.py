@@ -26,7 +26,12 @@ from yarl import URL
 
 from services.distribution.adapters import wording
 from services.distribution.adapters.budgets import DEFAULT, Budgets
-from services.distribution.adapters.fallback.connector import GatedConnector, GateShutError, TimedContext
+from services.distribution.adapters.fallback.connector import (
+    GatedConnector,
+    GateShutError,
+    SpokeFirstError,
+    TimedContext,
+)
 from services.distribution.adapters.fallback.exchange import Exchange, current
 from services.distribution.adapters.fallback.halting import halting
 from services.distribution.adapters.fallback.resolver import VettingResolver, vetted_sockets
@@ -205,6 +210,8 @@ def _trouble(error: Exception, exchange: Exchange, budgets: Budgets) -> Unreacha
 
 def _unconnected(error: Exception, exchange: Exchange) -> Unreachable:
     match error:
+        case SpokeFirstError():
+            return wording.NOT_HTTP
         case ClientConnectorDNSError():
             return wording.NO_NAME
         case ClientConnectorCertificateError():
