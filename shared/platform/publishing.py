@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -151,9 +152,9 @@ class Publisher:
             _count_failures(records, "failed")
             raise PublishFailed(f"the broker or the client gave up: {_words(error)}") from error
         took = time.monotonic() - began
-        for record in records:
-            RECORDS_PUBLISHED.labels(record.topic).inc()
-            PUBLISH_SECONDS.labels(record.topic).observe(took)
+        for topic, count in Counter(record.topic for record in records).items():
+            RECORDS_PUBLISHED.labels(topic).inc(count)
+            PUBLISH_SECONDS.labels(topic).observe(took)
         if self._failpoints is not None:
             await self._failpoints.after_publishing([record.topic for record in records], PublishFailed)
         return confirmed
@@ -167,33 +168,73 @@ class Publisher:
 
     async def _send(self, records: Sequence[Outgoing]) -> list[Appended]:
         producer = await self._current()
-        waiting = [await self._append(producer, record) for record in records]
-        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        under_way: list[_UnderWay] = []
+        for (topic, partition), numbers in (await self._by_place(producer, records)).items():
+            if len(numbers) == 1:
+                under_way.append(await self._append(producer, topic, partition, records, numbers[0]))
+            else:
+                under_way += await self._append_together(producer, topic, partition, records, numbers)
+        answers = await asyncio.gather(*(each.answer for each in under_way), return_exceptions=True)
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         if failures:
             # A batch the client gave up on leaves a hole in the sequence numbers: this producer is of no more use.
             self._replace(producer, failures[0])
             raise failures[0]
-        return [_appended(record.topic, answer) for record, answer in zip(records, answers, strict=True)]
+        confirmed = dict(appended for each in under_way for appended in each.confirmed())
+        return [confirmed[number] for number in range(len(records))]
 
-    async def _append(self, producer: Any, record: Outgoing) -> asyncio.Future[Any]:
-        partition = record.partition
-        if partition is None:
-            partition = partition_of(record.key, await self._partitions(producer, record.topic))
+    async def _by_place(self, producer: Any, records: Sequence[Outgoing]) -> dict[tuple[Topic, int], list[int]]:
+        """The records' numbers by where they go, in order."""
+        places: dict[tuple[Topic, int], list[int]] = {}
+        for number, record in enumerate(records):
+            partition = record.partition
+            if partition is None:
+                partition = partition_of(record.key, await self._partitions(producer, record.topic))
+            places.setdefault((record.topic, partition), []).append(number)
+        return places
+
+    async def _append(
+        self, producer: Any, topic: Topic, partition: int, records: Sequence[Outgoing], number: int
+    ) -> "_UnderWay":
+        record = records[number]
+        sending = producer.send(
+            name(topic, self._kafka.topic_prefix),
+            record.value,
+            key=_key_bytes(record.key),
+            partition=partition,
+            headers=list(record.headers),
+        )
+        return _UnderWay(topic, [number], [0], await self._handed_over(producer, topic, sending))
+
+    async def _append_together(
+        self, producer: Any, topic: Topic, partition: int, records: Sequence[Outgoing], numbers: Sequence[int]
+    ) -> list["_UnderWay"]:
+        """Hand over records of one partition as the client's own batches: a tenth of the work of one by one."""
+        under_way: list[_UnderWay] = []
+        left = deque(numbers)
+        while left:
+            batch = producer.create_batch()
+            taken, made_ms = [], []
+            while left and (made := _put(batch, records[left[0]])) is not None:
+                taken.append(left.popleft())
+                made_ms.append(made)
+            if not taken:  # larger than any batch
+                under_way.append(await self._append(producer, topic, partition, records, left.popleft()))
+                continue
+            sending = producer.send_batch(batch, name(topic, self._kafka.topic_prefix), partition=partition)
+            under_way.append(_UnderWay(topic, taken, made_ms, await self._handed_over(producer, topic, sending)))
+        return under_way
+
+    async def _handed_over(self, producer: Any, topic: Topic, sending: Awaitable[Any]) -> asyncio.Future[Any]:
+        """Return the future of the broker's answer. A producer that is spent is replaced."""
         sent = time.monotonic()
         try:
-            future: asyncio.Future[Any] = await producer.send(
-                name(record.topic, self._kafka.topic_prefix),
-                record.value,
-                key=_key_bytes(record.key),
-                partition=partition,
-                headers=list(record.headers),
-            )
+            future: asyncio.Future[Any] = await sending
         except KafkaError as error:
             if _is_spent(producer):
                 self._replace(producer, error)
             raise
-        future.add_done_callback(partial(self._seen, record.topic, sent))
+        future.add_done_callback(partial(self._seen, topic, sent))
         return future
 
     async def _partitions(self, producer: Any, topic: Topic) -> int:
@@ -277,11 +318,29 @@ def _is_spent(producer: Any) -> bool:
     return bool(producer._closed or accumulator._exception is not None or sender.done())
 
 
-def _appended(topic: Topic, answer: Any) -> Appended:
-    """What the broker said. It may know that it has a record and no longer where: then better publish it again."""
-    if answer.offset < 0:
-        raise KafkaError("the broker has the record but does not know its offset any more")
-    return Appended(topic, answer.partition, answer.offset, answer.timestamp)
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """Records of one partition that one answer confirms: their numbers in the caller's list, when made (epoch ms)."""
+
+    topic: Topic
+    numbers: Sequence[int]
+    made_ms: Sequence[int]
+    answer: asyncio.Future[Any]
+
+    def confirmed(self) -> Iterator[tuple[int, Appended]]:
+        """What the broker said. It may know that it has a record and no longer where: then better publish it again."""
+        answer = self.answer.result()
+        if answer.offset < 0:
+            raise KafkaError("the broker has the record but does not know its offset any more")
+        for position, (number, made_ms) in enumerate(zip(self.numbers, self.made_ms, strict=True)):
+            timestamp_ms = made_ms if answer.timestamp < 0 else answer.timestamp
+            yield number, Appended(self.topic, answer.partition, answer.offset + position, timestamp_ms)
+
+
+def _put(batch: Any, record: Outgoing) -> int | None:
+    """Put a record into a batch and return its time (epoch ms); None when it has no room for it."""
+    placed = batch.append(timestamp=None, key=_key_bytes(record.key), value=record.value, headers=list(record.headers))
+    return None if placed is None else int(placed.timestamp)
 
 
 def _check_size(record: Outgoing) -> None:

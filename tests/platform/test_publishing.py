@@ -83,6 +83,27 @@ class TestPublish:
         assert await values(kafka) == wanted
         assert [answer.offset for answer in answers] == list(range(500))
 
+    async def test_records_of_any_size_and_place_are_where_the_answers_say(self, kafka: KafkaSettings) -> None:
+        """What goes to one partition travels in batches: full ones, and a record larger than any in between."""
+        await make_topics(kafka, {Topic.INBOX: 3, Topic.CURRENT: 1})
+        sizes = [10, 60_000, 60_000, 60_000, 300_000, 10, 10]
+        outgoing = [
+            Outgoing(topic, "k", f"{n}:".encode().ljust(size, b"."), (("n", str(n).encode()),), partition)
+            for n, size in enumerate(sizes)
+            for topic, partition in ((Topic.INBOX, 0), (Topic.CURRENT, 0), (Topic.INBOX, 2))
+        ]
+        async with Publisher(kafka) as publisher:
+            answers = await publisher.publish_all(outgoing)
+        found = {
+            Appended(topic, record.partition, record.offset, record.timestamp): record.value
+            for topic in (Topic.INBOX, Topic.CURRENT)
+            for record in await everything(kafka, topic)
+        }
+        assert [found[answer] for answer in answers] == [record.value for record in outgoing]
+        for place in ((Topic.INBOX, 0), (Topic.CURRENT, 0), (Topic.INBOX, 2)):
+            offsets = [answer.offset for answer in answers if (answer.topic, answer.partition) == place]
+            assert offsets == list(range(len(sizes)))
+
     async def test_a_missing_topic_is_told_at_the_deadline(self, kafka: KafkaSettings) -> None:
         """Auto-creation is off, and the client would wait for the topic to appear."""
         async with Publisher(kafka, deadline=1) as publisher:
