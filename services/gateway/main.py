@@ -171,7 +171,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
         resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, KafkaEnds(settings.kafka), clock, cursor_of),
         deliveries=deliveries,
-        retries=Retries(stories, publisher, clock, shards),
+        retries=Retries(deliveries, stories, publisher, clock, shards),
         tickets=Tickets(clock),
         clock=clock,
         public_url=settings.public_url,

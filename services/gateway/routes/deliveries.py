@@ -2,18 +2,19 @@
 
 import base64
 import binascii
-from typing import Annotated
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.gateway.context import Gateway
-from services.gateway.deliveries_view import DeliveryLog
+from services.gateway.deliveries_view import DeliveryLog, Try
 from services.gateway.refusals import NotFound, unfit_parameter
 from services.gateway.registry import owns
 from services.gateway.routes.asking import Ours, Subscriber, SubscriberReader, link_next
 from services.gateway.routes.times import Time
-from shared.domain.events import DeliveryAttempted
 from shared.domain.item import WireTime
 from shared.domain.state import Principal
 from shared.platform.problems import responses
@@ -21,15 +22,30 @@ from shared.platform.problems import responses
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 
-class Attempt(BaseModel):
-    """One try."""
+State = Literal["pending", "sending", "retrying", "delivered", "superseded", "filtered", "killed", "expired", "failed"]
 
-    n: int
+
+class Milliseconds(BaseModel):
+    """Where the time of one try went, in milliseconds; null: there was no such step, as on a kept connection."""
+
+    dns: float | None = Field(default=None, examples=[0.4])
+    connect: float | None = Field(default=None, examples=[1.1])
+    tls: float | None = Field(default=None, examples=[2.0])
+    first_byte: float | None = Field(
+        default=None, examples=[8.3], description="from sending to the answer's first byte"
+    )
+    total: float | None = Field(default=None, examples=[11.9])
+
+
+class Attempt(BaseModel):
+    """One try. `outcome` is the answer's status, or what went wrong before there was one."""
+
+    n: int = Field(examples=[1])
     at: WireTime
     status: int | None = Field(examples=[200])
-    outcome: str
-    ms: dict[str, float] = Field(examples=[{"dns": 0.4, "connect": 1.1, "tls": 2.0, "first_byte": 8.3, "total": 8.5}])
-    answer: str = Field(description="how the answer began")
+    outcome: str = Field(examples=["200", "timeout", "connect", "tls", "dns", "reset", "truncated"])
+    ms: Milliseconds
+    answer: str = Field(description="the first KiB of the answer", examples=["ok"])
 
 
 class Delivery(BaseModel):
@@ -41,10 +57,12 @@ class Delivery(BaseModel):
     version: int | None
     release_no: int | None
     kind: str
-    state: str = Field(examples=["delivered"])
-    at: WireTime
+    state: State = Field(
+        examples=["delivered"], description="`pending`: put off without a try; `failed`: a test that did"
+    )
+    at: WireTime = Field(description="when it came to this state")
     outcome: str
-    next_attempt_at: WireTime | None
+    next_attempt_at: WireTime | None = Field(description="while it is retrying or pending")
     attempts: list[Attempt]
 
 
@@ -61,28 +79,33 @@ async def deliveries(
     ours: Ours,
     endpoint_id: str | None = None,
     story_id: str | None = None,
-    state: str | None = None,
+    state: State | None = None,
     since: Time | None = None,
+    until: Time | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Deliveries:
-    """The newest deliveries of your endpoints (up to 1,000 of each), newest first."""
+    """The newest deliveries of your endpoints (up to 1,000 of each), newest first; `since` ≤ at < `until`.
+
+    A delivery is listed from its first try on, or from when it was put off. What waits for an endpoint that is paused,
+    pending or left alone for a while is not: see `health.catch_up` of the endpoint.
+    """
     if endpoint_id is not None:
         ours.registry.endpoint(by, endpoint_id)
     ids = [endpoint_id] if endpoint_id else [part.value.endpoint_id for part in ours.registry.endpoints(by)]
     before = None if cursor is None else _place(cursor)
-    found = [
+    found = (
         log
-        for log in ours.deliveries.newest(ids)
-        if (story_id is None or log.newest.story_id == story_id)
-        and (state is None or log.state == state)
+        for log in ours.deliveries.newest(ids, story_id)
+        if (state is None or log.state == state)
         and (since is None or log.at >= since)
-        and (before is None or _key(log) < before)
-    ]
-    rest = found[limit:]
-    following = _cursor(found[limit - 1]) if rest else None
+        and (until is None or log.at < until)
+        and (before is None or log.place < before)
+    )
+    page = list(islice(found, limit + 1))
+    following = _cursor(page[limit - 1]) if len(page) > limit else None
     link_next(request, answer, following)
-    return Deliveries(items=[_shown(log) for log in found[:limit]], next=following)
+    return Deliveries(items=[_shown(log) for log in page[:limit]], next=following)
 
 
 @router.get("/{delivery_id}", responses=responses(404))
@@ -107,40 +130,43 @@ def _own(ours: Gateway, by: Principal, delivery_id: str) -> DeliveryLog:
 
 
 def _shown(log: DeliveryLog) -> Delivery:
-    newest = log.newest
     return Delivery(
         delivery_id=log.delivery_id,
         endpoint_id=log.endpoint_id,
-        story_id=newest.story_id,
-        version=newest.version,
-        release_no=newest.release_no,
-        kind=newest.data.kind,
-        state=log.state,
+        story_id=log.story_id,
+        version=log.version,
+        release_no=log.release_no,
+        kind=log.kind,
+        state=cast("State", log.state),
         at=log.at,
-        outcome=newest.data.outcome,
-        next_attempt_at=newest.data.next_attempt_at,
-        attempts=[_attempt(row) for row in log.tries],
+        outcome=log.outcome,
+        next_attempt_at=log.next_attempt_at,
+        attempts=[_attempt(one) for one in log.tries],
     )
 
 
-def _attempt(row: DeliveryAttempted) -> Attempt:
-    data = row.data
+def _attempt(one: Try) -> Attempt:
     return Attempt(
-        n=data.n, at=row.occurred_at, status=data.status, outcome=data.outcome, ms=data.ms, answer=data.answer
+        n=one.n,
+        at=one.at,
+        status=one.status,
+        outcome=one.outcome,
+        ms=Milliseconds(**one.ms._asdict()),
+        answer=one.answer,
     )
-
-
-def _key(log: DeliveryLog) -> tuple[str, str]:
-    return log.at.isoformat(), log.delivery_id
 
 
 def _cursor(log: DeliveryLog) -> str:
-    return base64.urlsafe_b64encode("\t".join(_key(log)).encode()).decode().rstrip("=")
+    at, delivery_id = log.place
+    return base64.urlsafe_b64encode(f"{at.isoformat()}\t{delivery_id}".encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> tuple[str, str]:
+def _place(cursor: str) -> tuple[datetime, str]:
     try:
-        at, _, delivery_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("\t")
+        text, _, delivery_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("\t")
+        at = datetime.fromisoformat(text)
     except (ValueError, binascii.Error):
         raise unfit_parameter("cursor", "not a cursor of this list") from None
+    if at.tzinfo is None:
+        raise unfit_parameter("cursor", "not a cursor of this list")
     return at, delivery_id

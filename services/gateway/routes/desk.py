@@ -251,7 +251,7 @@ def _recipient(log: DeliveryLog) -> Recipient:
         subscriber=log.subscriber,
         endpoint_id=log.endpoint_id,
         delivery_id=log.delivery_id,
-        release_no=log.newest.release_no,
+        release_no=log.release_no,
         state=log.state,
         at=log.at,
     )

@@ -1,5 +1,6 @@
 """Where do webhooks go? `/v1/endpoints`, each subscriber's own."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -8,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.gateway.client_certificate import LONGEST_PEM
 from services.gateway.context import Gateway
-from services.gateway.refusals import Later, NotFound
+from services.gateway.refusals import Conflict, Later, NotFound
 from services.gateway.registry import Part
 from services.gateway.routes.asking import IfMatch, Ours, Subscriber, SubscriberReader, subscriber_of
+from services.gateway.routes.times import Time
+from shared.domain.item import WireTime
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.problems import responses
 
@@ -129,6 +132,21 @@ class SentTest(BaseModel):
     delivery_id: str
 
 
+class FailedSince(_Body):
+    """From when on a failure counts."""
+
+    since: Time
+
+
+class RetriedFailed(BaseModel):
+    """How many deliveries are tried again, and how many are not because a newer release or a kill replaced them."""
+
+    endpoint_id: str
+    since: WireTime
+    retried: int = Field(examples=[118])
+    replaced: int = Field(examples=[2])
+
+
 @router.post("", status_code=201, responses=responses(422, 503))
 async def register(new: NewEndpoint, by: Subscriber, ours: Ours, answer: Response) -> IssuedEndpoint:
     """Register an endpoint. It is pending until it answers the challenge, which goes out at once."""
@@ -221,6 +239,19 @@ async def resume(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
 async def enable(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
     """Use an endpoint again that was disabled."""
     return _shown(ours, await ours.registrar.move(by, endpoint_id, (EndpointState.DISABLED,), EndpointState.ACTIVE))
+
+
+@router.post("/{endpoint_id}/retry-failed", status_code=202, responses=responses(404, 409, 422, 503))
+async def retry_failed(endpoint_id: str, since: FailedSince, by: Subscriber, ours: Ours) -> RetriedFailed:
+    """Try again, now, what this endpoint failed to take since a time: its newest 1,000 deliveries at most.
+
+    What was delivered is left alone, and so is what ended while the endpoint was disabled: a replay sends that.
+    """
+    part = ours.registry.endpoint(by, endpoint_id)
+    if part.value.state is not EndpointState.ACTIVE:
+        raise Conflict(f"this endpoint is {part.value.state}; only an active one is sent to")
+    asked = await ours.retries.all_failed(endpoint_id, since.since)
+    return RetriedFailed(endpoint_id=endpoint_id, since=since.since, **asdict(asked))
 
 
 @router.api_route("/{endpoint_id}/replays", methods=["POST", "GET"], include_in_schema=False)

@@ -7,10 +7,12 @@ import httpx2
 import pytest
 
 from services.gateway.deliveries_view import DeliveriesView
+from services.gateway.retries import AT_ONCE
 from shared.domain.events import Attempted, DeliveryAttempted, DeliveryRetry, encode_event, parse_event
 from shared.domain.story import Kind
-from shared.domain.subscription import Endpoint
+from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.topics import Topic, key_of, partition_of
+from tests.services.gateway.owners import become
 from tests.services.gateway.stories import URL, URN, document, filed
 from tests.services.gateway.twins import NOON, SHARDS, World, record
 
@@ -93,6 +95,27 @@ async def test_waiting_without_a_try_is_no_attempt(sent: World) -> None:
     assert (shown["state"], shown["attempts"]) == ("superseded", [])
 
 
+async def test_a_try_says_where_its_time_went(sent: World) -> None:
+    """Every step by name; null for one that did not happen, as connecting on a kept connection."""
+    tell(sent, attempt())
+    [tried] = (await get(sent, "/v1/deliveries/dlv_1")).json()["attempts"]
+    assert tried["ms"] == {"dns": None, "connect": None, "tls": None, "first_byte": None, "total": 8.5}
+
+
+async def test_what_was_put_off_before_its_first_try_is_pending(sent: World) -> None:
+    """With the time it is looked at again; after a failed try it is retrying."""
+    tell(sent, attempt(state="retrying", n=0, tried=False))
+    assert (await get(sent, "/v1/deliveries/dlv_1")).json()["state"] == "pending"
+    tell(sent, attempt(state="retrying", minute=1))
+    assert (await get(sent, "/v1/deliveries/dlv_1")).json()["state"] == "retrying"
+
+
+async def test_a_try_of_a_replay_stands_beside_the_first(sent: World) -> None:
+    """The same number and state at another time is another try, not a row that came twice."""
+    tell(sent, attempt(), attempt(minute=5))
+    assert len((await get(sent, "/v1/deliveries/dlv_1")).json()["attempts"]) == 2
+
+
 async def test_what_was_given_up_is_expired_and_a_failed_test_failed(sent: World) -> None:
     """The interface's words for a delivery know no failure but this."""
     tell(sent, attempt(state="failed"), attempt("tst_1", state="failed", kind="test"))
@@ -108,6 +131,9 @@ async def test_what_was_given_up_is_expired_and_a_failed_test_failed(sent: World
         ({"story_id": URL}, ["dlv_2"]),
         ({"state": "retrying"}, ["dlv_3"]),
         ({"since": (NOON + timedelta(minutes=2)).isoformat()}, ["dlv_3", "dlv_2"]),
+        ({"until": (NOON + timedelta(minutes=3)).isoformat()}, ["dlv_2", "dlv_1"]),
+        ({"story_id": URL, "endpoint_id": "ep_sue", "state": "delivered"}, ["dlv_2"]),
+        ({"story_id": "urn:nobody"}, []),
     ],
 )
 async def test_lists_are_newest_first_and_filtered(sent: World, params: dict[str, str], found: list[str]) -> None:
@@ -135,6 +161,15 @@ async def test_pages_hold_every_delivery_once(sent: World) -> None:
             break
         cursor = {"cursor": page["next"]}
     assert len(seen) == len(set(seen)) == 7
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"state": "lost"}, {"cursor": "abc"}, {"cursor": "MjAyNi0xMS0yNFQxMjowMDowMAlkbHZfMQ"}, {"since": "noon"}],
+)
+async def test_what_no_list_can_be_filtered_by_is_refused(sent: World, params: dict[str, str]) -> None:
+    """422 rather than a list of everything; a cursor without an offset is none of ours."""
+    assert (await get(sent, "/v1/deliveries", **params)).status_code == 422
 
 
 async def test_anothers_delivery_is_404_on_every_verb(sent: World) -> None:
@@ -197,6 +232,53 @@ async def test_no_retry_carries_a_text_that_was_taken_back_or_replaced(sent: Wor
     assert sent.topics.on(Topic.RETRY_10S) == []
 
 
+async def retry_failed(wire: World, who: str = "sue", since: int = 0) -> httpx2.Response:
+    headers = {"authorization": f"Bearer sl_local_{who}"}
+    body = {"since": (NOON + timedelta(minutes=since)).isoformat()}
+    return await wire.http.post("/v1/endpoints/ep_sue/retry-failed", json=body, headers=headers)
+
+
+@pytest.fixture
+def active(sent: World) -> World:
+    become(sent, "ep_sue", EndpointState.ACTIVE)
+    return sent
+
+
+async def test_all_that_failed_since_a_time_is_tried_again(active: World) -> None:
+    """What waits and what was given up, oldest first; not what was delivered, put off, earlier or another's."""
+    active.views.put(document(1))
+    tell(
+        active,
+        attempt("dlv_early", state="expired"),
+        attempt("dlv_given_up", state="expired", minute=2),
+        attempt("dlv_waits", state="retrying", minute=3),
+        attempt("dlv_put_off", state="retrying", n=0, tried=False, minute=3),
+        attempt("dlv_done", minute=3),
+        attempt("tst_1", state="failed", kind="test", minute=3),
+        attempt("dlv_tom", "ep_tom", state="expired", subscriber="other", minute=3),
+    )
+    answer = await retry_failed(active, since=1)
+    assert (answer.status_code, answer.json()["retried"], answer.json()["replaced"]) == (202, 2, 0)
+    events = [parse_event(one.value) for one in active.topics.on(Topic.RETRY_10S)]
+    assert [one.data.delivery_id for one in events if isinstance(one, DeliveryRetry)] == ["dlv_given_up", "dlv_waits"]
+
+
+async def test_what_was_replaced_meanwhile_is_counted_and_left_out(active: World) -> None:
+    """More than one batch of them, and no dead text in the topic of retries."""
+    active.views.put(document(1))
+    tell(active, *(attempt(f"dlv_{n}", state="expired", release_no=1 + n % 2) for n in range(AT_ONCE * 2 + 2)))
+    answer = (await retry_failed(active)).json()
+    assert (answer["retried"], answer["replaced"]) == (AT_ONCE + 1, AT_ONCE + 1)
+    assert len(active.topics.on(Topic.RETRY_10S)) == AT_ONCE + 1
+
+
+async def test_a_bulk_of_retries_is_its_owners_and_for_an_active_endpoint(active: World) -> None:
+    """404 for anybody else, 409 where nothing would be sent."""
+    assert (await retry_failed(active, who="tom")).status_code == 404
+    become(active, "ep_sue", EndpointState.DISABLED)
+    assert (await retry_failed(active)).status_code == 409
+
+
 async def test_the_desk_sees_who_was_sent_what(sent: World) -> None:
     """By release; tests are nobody's story."""
     sent.key("eve", "editor")
@@ -220,8 +302,23 @@ def test_each_endpoint_keeps_its_newest_deliveries_only() -> None:
     assert len(view.of_story(URN)) == 4
 
 
+def test_all_endpoints_together_keep_so_many_and_forget_the_longest_quiet() -> None:
+    """Memory does not grow with the number of endpoints; nothing of a forgotten delivery stays behind."""
+    view = DeliveriesView(in_all=3)
+    rows = [attempt(f"dlv_{number}", f"ep_{number}", story_id=f"urn:{number}") for number in range(5)]
+    for one in (rows[0], rows[1], rows[2], attempt("dlv_0", "ep_0", n=2, story_id="urn:0"), rows[3], rows[4]):
+        view.apply(record(Topic.ATTEMPTS, "0", encode_event(one)))
+    assert [log.delivery_id for log in view.newest([f"ep_{number}" for number in range(5)])] == [
+        "dlv_4",
+        "dlv_3",
+        "dlv_0",
+    ]
+    assert view.of_story("urn:1") == []
+    assert view.get("dlv_2") is None
+
+
 def test_a_row_that_is_no_json_is_passed_over() -> None:
     """The view stays as it was."""
     view = DeliveriesView()
     view.apply(record(Topic.ATTEMPTS, "0", b"not json"))
-    assert view.newest(["ep_sue"]) == []
+    assert list(view.newest(["ep_sue"])) == []

@@ -245,6 +245,7 @@ VERBS = [
     ("POST", "/pause", None),
     ("POST", "/resume", None),
     ("POST", "/enable", None),
+    ("POST", "/retry-failed", {"since": "2026-11-24T12:00:00Z"}),
     ("POST", "/replays", {"since": "2026-11-24T12:00:00Z"}),
     ("GET", "/replays/rpl_1", None),
     ("DELETE", "/replays/rpl_1", None),

@@ -234,7 +234,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
         resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, ends, clock, _cursor_of),
         deliveries=deliveries,
-        retries=Retries(stories, topics, clock, SHARDS),
+        retries=Retries(deliveries, stories, topics, clock, SHARDS),
         tickets=Tickets(clock),
         clock=clock,
     )
