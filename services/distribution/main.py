@@ -32,6 +32,7 @@ from services.distribution.workers import Workers
 from shared.domain.errors import Misconfigured
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Membership, Ownership, Source, consume
+from shared.platform.grouping import Grouped
 from shared.platform.health import Health
 from shared.platform.http import ops_app, serve
 from shared.platform.jobs import Job, run
@@ -127,7 +128,7 @@ def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> 
         workers.wake()
 
     in_turn = InTurn(on.tables.held, registry, standings, on.publisher, on.past, on.shard_of, queue, tenure, clock)
-    journal = Journal(on.publisher, clock, tried)
+    journal = Journal(Grouped(on.publisher), clock, tried)
     deliverer = Deliverer(
         standings,
         journal,
