@@ -20,6 +20,7 @@ from services.gateway.routes import (
     feeds,
     keys,
     receipts,
+    replays,
     schedule,
     secrets,
     stories,
@@ -33,10 +34,20 @@ from shared.platform.http import mount_ops
 from shared.platform.problems import answer_problems, describe_problems
 from shared.platform.raw_path import RawPath
 
-ROUTERS = tuple(
-    routes.router
-    for routes in (keys, receipts, desk, stories, subscriptions, endpoints, deliveries, schedule, feeds, secrets)
+_ROUTES = (
+    keys,
+    receipts,
+    desk,
+    stories,
+    subscriptions,
+    endpoints,
+    replays,
+    deliveries,
+    schedule,
+    feeds,
+    secrets,
 )
+ROUTERS = tuple(routes.router for routes in _ROUTES)
 Poll = Callable[[Request], Awaitable[Response]]
 
 DESCRIPTION = """

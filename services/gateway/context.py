@@ -11,6 +11,7 @@ from services.gateway.ports import Texts
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
+from services.gateway.replays import Replays
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
@@ -36,6 +37,7 @@ class Gateway:
     subscriptions: Subscriptions
     deliveries: DeliveriesView
     retries: Retries
+    replays: Replays
     tickets: Tickets
     clock: Clock
     public_url: str = ""

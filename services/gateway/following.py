@@ -29,13 +29,16 @@ class Table:
     ago: timedelta | None = None
 
 
-def tables(principals: Apply, registry: Apply, transit: InTransit, deliveries: DeliveriesView) -> dict[str, Table]:
+def tables(
+    principals: Apply, registry: Apply, transit: InTransit, deliveries: DeliveriesView, health: Apply
+) -> dict[str, Table]:
     """Return every table but the desk's, which is read together with the stream's gate."""
     return {
         "principals": Table((Topic.PRINCIPAL_STATE,), principals),
         "registry": Table((Topic.SUBSCRIPTION_STATE,), registry),
         "on the way": Table((*FILED, *DECIDED), transit.apply, ON_THE_WAY_SINCE),
         "parked": Table(DEAD, transit.apply),
+        "health": Table((Topic.ENDPOINT_HEALTH,), health),
         "attempts": Table((Topic.ATTEMPTS,), deliveries.apply, ATTEMPTS_SINCE),
     }
 

@@ -1,17 +1,16 @@
 """With which keys does an endpoint sign, and which certificate does it show? Made, rotated, and kept sealed."""
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
-from weakref import WeakValueDictionary
 
 from services.gateway.client_certificate import read_certificate
 from services.gateway.endpoint_rules import NewSecrets, public_of, secrets_for
 from services.gateway.own_writes import OwnWrites
 from services.gateway.refusals import Conflict, unfit
 from services.gateway.registry import Registry
+from services.gateway.turns import Turns
 from shared.domain.client_certificate import EndpointCertificate
 from shared.domain.item import rfc3339
 from shared.domain.state import Principal
@@ -30,7 +29,7 @@ MOST_KEYS: Final = 10
 class Keychain:
     """Secrets and certificates, each a record of its own.
 
-    Whoever reads one to write it anew holds the endpoint's `turn` meanwhile, so that this process undoes no change of
+    Whoever reads one to write it anew holds the endpoint's turn meanwhile, so that this process undoes no change of
     its own; two processes that change one part of one endpoint in the same moment are not kept apart.
     """
 
@@ -38,11 +37,7 @@ class Keychain:
     writes: OwnWrites
     sealer: Sealer
     clock: Clock
-    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-
-    def turn(self, endpoint_id: str) -> asyncio.Lock:
-        """One writer of an endpoint's parts at a time; nobody waits for another endpoint's."""
-        return self._turns.setdefault(endpoint_id, asyncio.Lock())
+    turns: Turns = field(default_factory=Turns)
 
     async def rotate(
         self, by: Principal, endpoint_id: str, overlap_s: int, brought: str | None
@@ -52,7 +47,7 @@ class Keychain:
         Returns the new ones and when those before retire. Raises NotFound, Unfit, Conflict when more than
         `MOST_KEYS` would be in force, PublishError.
         """
-        async with self.turn(endpoint_id):
+        async with self.turns.of(endpoint_id):
             endpoint = self.registry.endpoint(by, endpoint_id).value
             made = secrets_for(endpoint.signing, brought)
             now = self.clock.now()

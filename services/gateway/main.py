@@ -17,6 +17,7 @@ from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
 from services.gateway.following import jobs_of, tables
+from services.gateway.health_view import HealthView
 from services.gateway.in_transit import InTransit
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
@@ -25,6 +26,7 @@ from services.gateway.ports import Apply
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
+from services.gateway.replays import Replays
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.settings import GatewaySettings
@@ -113,7 +115,8 @@ async def jobs(
         drain=ceil(settings.drain_s) + 2,  # the stream's clients leave first, then requests in hand are cut
         listening=listening,
     )
-    held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries)
+    replays = gateway.replays.writes.apply
+    held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries, replays)
     return {
         **jobs_of(settings.kafka, health, held, known.set),
         **_views_jobs(settings, outside, health),
@@ -146,7 +149,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
     publisher, clock = outside.publisher, outside.clock
     book = PrincipalBook(settings.operator_key.get_secret_value() or None)
     desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
-    entries = OwnWrites(publisher, registry.apply)
+    entries, health = OwnWrites(publisher, registry.apply), HealthView()
     writer, began = new_writer("gateway", settings.instance, clock.now()), clock.now()
     audit = Audit(publisher, clock, writer, lambda: last_entry(settings.kafka, "gateway", settings.instance, began))
     stories = Stories(outside.views, desk)
@@ -172,6 +175,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
         subscriptions=Subscriptions(registry, entries, KafkaEnds(settings.kafka), clock, cursor_of),
         deliveries=deliveries,
         retries=Retries(deliveries, stories, publisher, clock, shards),
+        replays=Replays(registry, health, OwnWrites(publisher, health.apply), clock, outside.life),
         tickets=Tickets(clock),
         clock=clock,
         public_url=settings.public_url,

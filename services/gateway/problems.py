@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from services.gateway.refusals import Changed, Conflict, Gone, Later, NotFound, NotReady, Unfit
+from services.gateway.refusals import Changed, Conflict, Gone, NotFound, NotReady, Unfit
 from shared.platform.problems import Code, Problem, unavailable
 
 
@@ -17,6 +17,5 @@ PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], Problem]]] = {
     Gone: lambda gone: Problem(Code.KILLED, str(gone), **gone.notice),
     Changed: _as(Code.CHANGED),
     Unfit: lambda unfit: Problem(Code.INVALID, str(unfit), errors=unfit.errors),
-    Later: _as(Code.NOT_YET),
     NotReady: lambda error: unavailable(str(error), error.retry_after),
 }

@@ -37,10 +37,6 @@ class Unfit(Refusal):
         self.errors = errors
 
 
-class Later(Refusal):
-    """Part of the published interface that this version does not offer yet."""
-
-
 class NotReady(WireError):
     """The answer cannot be known at this moment; ask again in `retry_after` seconds."""
 

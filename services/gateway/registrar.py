@@ -77,7 +77,7 @@ class Registrar:
         self.registry.endpoint(by, endpoint_id).require(if_match)
         update = await self._vetted(dict(fields))
         certificate = update.pop("client_certificate", UNCHANGED)
-        async with self.keychain.turn(endpoint_id):
+        async with self.keychain.turns.of(endpoint_id):
             part = self.registry.endpoint(by, endpoint_id)
             part.require(if_match)
             if update.get("url", part.value.url) != part.value.url:
@@ -114,7 +114,7 @@ class Registrar:
 
     async def challenge(self, by: Principal, endpoint_id: str) -> Part[Endpoint]:
         """Ask again whether the endpoint is its registrant's. Raises NotFound, Conflict, PublishError."""
-        async with self.keychain.turn(endpoint_id):
+        async with self.keychain.turns.of(endpoint_id):
             part = self.registry.endpoint(by, endpoint_id)
             if part.value.state is not EndpointState.PENDING:
                 raise Conflict(f"this endpoint is {part.value.state}; only a pending one is challenged")
@@ -124,7 +124,7 @@ class Registrar:
         self, by: Principal, endpoint_id: str, allowed: Sequence[EndpointState], to: EndpointState
     ) -> Part[Endpoint]:
         """Pause, resume or enable; an endpoint that is there already stays. Raises NotFound, Conflict, PublishError."""
-        async with self.keychain.turn(endpoint_id):
+        async with self.keychain.turns.of(endpoint_id):
             part = self.registry.endpoint(by, endpoint_id)
             if part.value.state is to:
                 return part

@@ -47,7 +47,7 @@ class Resealing:
 
     async def _write(self, endpoint_id: str) -> int:
         """Look again in the endpoint's turn, and write: it may have been rotated, or deleted, since."""
-        async with self.keychain.turn(endpoint_id):
+        async with self.keychain.turns.of(endpoint_id):
             records = self._anew(endpoint_id) or []
             await self.keychain.writes.write(*records)
             return len(records)

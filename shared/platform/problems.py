@@ -46,7 +46,6 @@ class Code(Enum):
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Too Many Requests")
     HEAD_TOO_LARGE = ("head-too-large", 431, "Request Head Too Large")
     INTERNAL = ("internal", 500, "Our Mistake")
-    NOT_YET = ("not-yet", 501, "Not Offered Yet")
     UNAVAILABLE = ("unavailable", 503, "Not Available At The Moment")
 
     def __init__(self, page: str, status: int, title: str) -> None:

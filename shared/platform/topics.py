@@ -184,8 +184,12 @@ TOPICS: tuple[TopicSpec, ...] = (
     _delivery(Topic.RETRY_10S, 7, ("distribution", "gateway", "monitor"), ("distribution", "monitor")),
     *(_delivery(topic, 7, ("distribution", "monitor"), ("distribution", "monitor")) for topic in _LATER_TIERS),
     _delivery(Topic.ATTEMPTS, 30, ("distribution",), ("distribution", "gateway", "monitor")),
+    # gateway: replays that are asked for and cancelled
     _compact(
-        Topic.ENDPOINT_HEALTH, "endpoint id, part, story_id", ("distribution",), ("distribution", "gateway", "monitor")
+        Topic.ENDPOINT_HEALTH,
+        "endpoint id, part, story_id or replay_id",
+        ("distribution", "gateway"),
+        ("distribution", "gateway", "monitor"),
     ),
     _compact(Topic.COMMENT_STATE, "story_id, comment_id", ("gateway",), ("gateway",), SOME),
     _compact(Topic.READER_COUNTS, "story_id, gateway instance", ("gateway",), ("gateway",), SOME),

@@ -19,7 +19,7 @@ def passed_over(_: Record) -> None:
     """Take a record and forget it."""
 
 
-GATEWAY = tables(passed_over, passed_over, InTransit(), DeliveriesView()).values()
+GATEWAY = tables(passed_over, passed_over, InTransit(), DeliveriesView(), passed_over).values()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     async def raise_it(what: str, number: Annotated[int, Query(ge=1)] = 1) -> None:
         raise raised[what]
 
-    answer_problems(app, {Own: lambda _: Problem(Code.NOT_YET, "later")})
+    answer_problems(app, {Own: lambda _: Problem(Code.KILLED, "gone")})
     describe_problems(app)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as client:
@@ -51,7 +51,7 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         ("unknown", Code.NOT_FOUND),
         ("not-allowed", Code.FORBIDDEN),
         ("refused", Code.CONFLICT),
-        ("own", Code.NOT_YET),
+        ("own", Code.KILLED),
         ("unconfirmed", Code.UNAVAILABLE),
         ("teapot", Code.BAD_REQUEST),
         ("fault", Code.INTERNAL),

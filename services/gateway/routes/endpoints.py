@@ -9,11 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.gateway.client_certificate import LONGEST_PEM
 from services.gateway.context import Gateway
-from services.gateway.refusals import Conflict, Later, NotFound
+from services.gateway.refusals import Conflict
 from services.gateway.registry import Part
 from services.gateway.routes.asking import IfMatch, Ours, Subscriber, SubscriberReader, subscriber_of
+from services.gateway.routes.replays import ShownReplay, shown
 from services.gateway.routes.times import Time
+from shared.domain.health import BreakerState, EndpointHealth, Why
 from shared.domain.item import WireTime
+from shared.domain.story import Lane
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.problems import responses
 
@@ -90,6 +93,32 @@ class ShownCertificate(BaseModel):
     fingerprint: str = Field(description="SHA-256 in hex")
 
 
+class ShownCatchUp(BaseModel):
+    """It is owed more than is tried at the moment: it gets all of it, in order, when it may be sent to again."""
+
+    why: Why = Field(description="`breaker`: it fails; `burst`, `slow`: more came than it takes")
+    since: WireTime
+
+
+class ShownLoss(BaseModel):
+    """Releases that were given up unsent, because the log keeps none that old."""
+
+    lane: Lane
+    releases: int
+    at: WireTime
+
+
+class ShownHealth(BaseModel):
+    """How an endpoint does. `open`: it fails and is left alone until `probe_at`; `half_open`: it is tried carefully."""
+
+    state: BreakerState = Field(examples=["closed"])
+    failing_since: WireTime | None = Field(description="its first failure since its last success")
+    disables_at: WireTime | None = Field(description="when it is disabled unless it takes something before")
+    probe_at: WireTime | None
+    catch_up: ShownCatchUp | None
+    lost: list[ShownLoss]
+
+
 class ShownEndpoint(BaseModel):
     """An endpoint without its secret."""
 
@@ -104,6 +133,7 @@ class ShownEndpoint(BaseModel):
     created_at: datetime
     public_key: str | None = Field(default=None, description="for `v1a` signatures")
     client_certificate: ShownCertificate | None = None
+    health: ShownHealth
 
 
 class IssuedEndpoint(ShownEndpoint):
@@ -130,6 +160,21 @@ class SentTest(BaseModel):
 
     endpoint_id: str
     delivery_id: str
+
+
+class Enabling(_Body):
+    """What is to be sent again of the time before; null or nothing sent: nothing."""
+
+    replay_since: Time | None = None
+
+
+NOTHING_MISSED: Final = Enabling()
+
+
+class EnabledEndpoint(ShownEndpoint):
+    """The endpoint, and the replay that was asked for with it."""
+
+    replay: ShownReplay | None = None
 
 
 class FailedSince(_Body):
@@ -197,7 +242,9 @@ async def change(
 
 @router.delete("/{endpoint_id}", status_code=204, responses=responses(404, 412, 503))
 async def delete(endpoint_id: str, by: Subscriber, ours: Ours, if_match: IfMatch = None) -> Response:
-    """Delete an endpoint and its secrets; subscriptions that went there go on as stream only."""
+    """Delete an endpoint with its secrets and replays; subscriptions that went there go on as stream only."""
+    ours.registry.endpoint(by, endpoint_id).require(if_match)
+    await ours.replays.forget(endpoint_id)
     await ours.registrar.delete(by, endpoint_id, if_match)
     return Response(status_code=204)
 
@@ -235,10 +282,19 @@ async def resume(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
     return _shown(ours, await ours.registrar.move(by, endpoint_id, (EndpointState.PAUSED,), EndpointState.ACTIVE))
 
 
-@router.post("/{endpoint_id}/enable", responses=responses(404, 409, 503))
-async def enable(endpoint_id: str, by: Subscriber, ours: Ours) -> ShownEndpoint:
-    """Use an endpoint again that was disabled."""
-    return _shown(ours, await ours.registrar.move(by, endpoint_id, (EndpointState.DISABLED,), EndpointState.ACTIVE))
+@router.post("/{endpoint_id}/enable", responses=responses(404, 409, 422, 503))
+async def enable(endpoint_id: str, by: Subscriber, ours: Ours, wish: Enabling = NOTHING_MISSED) -> EnabledEndpoint:
+    """Use an endpoint again that was disabled; with `replay_since`, send what it was owed since then.
+
+    May be repeated when the answer was 503. What failed while it was disabled is in `health.failing_since`.
+    """
+    if wish.replay_since is not None:
+        ours.replays.check(by, endpoint_id, wish.replay_since)
+    part = await ours.registrar.move(by, endpoint_id, (EndpointState.DISABLED,), EndpointState.ACTIVE)
+    asked = None
+    if wish.replay_since is not None:
+        asked = await ours.replays.request(by, endpoint_id, wish.replay_since, None)
+    return EnabledEndpoint(**_shown(ours, part).model_dump(), replay=None if asked is None else shown(ours, asked))
 
 
 @router.post("/{endpoint_id}/retry-failed", status_code=202, responses=responses(404, 409, 422, 503))
@@ -254,20 +310,6 @@ async def retry_failed(endpoint_id: str, since: FailedSince, by: Subscriber, our
     return RetriedFailed(endpoint_id=endpoint_id, since=since.since, **asdict(asked))
 
 
-@router.api_route("/{endpoint_id}/replays", methods=["POST", "GET"], include_in_schema=False)
-async def replays(endpoint_id: str, by: SubscriberReader, ours: Ours) -> None:
-    """Replays come with a later version."""
-    ours.registry.endpoint(by, endpoint_id)
-    raise Later("replays come with a later version")
-
-
-@router.api_route("/{endpoint_id}/replays/{replay_id}", methods=["GET", "DELETE"], include_in_schema=False)
-async def replay(endpoint_id: str, by: SubscriberReader, ours: Ours) -> None:
-    """No replay exists yet."""
-    ours.registry.endpoint(by, endpoint_id)
-    raise NotFound("there is no such replay")
-
-
 def _tag(answer: Response, part: Part[Endpoint]) -> None:
     answer.headers["etag"] = part.etag
 
@@ -281,4 +323,17 @@ def _shown(ours: Gateway, part: Part[Endpoint]) -> ShownEndpoint:
         client_certificate=ShownCertificate(**certificate.model_dump(exclude={"endpoint_id", "sealed"}))
         if certificate
         else None,
+        health=_health(ours.replays.view.health(part.value.endpoint_id)),
+    )
+
+
+def _health(known: EndpointHealth) -> ShownHealth:
+    caught = known.catch_up
+    return ShownHealth(
+        state=known.state,
+        failing_since=known.failing_since,
+        disables_at=known.disables_at,
+        probe_at=known.probe_at,
+        catch_up=None if caught is None else ShownCatchUp(why=caught.why, since=caught.since),
+        lost=[ShownLoss(lane=one.lane, releases=one.end - one.start, at=one.at) for one in known.lost],
     )

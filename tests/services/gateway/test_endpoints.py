@@ -274,13 +274,6 @@ async def test_lists_hold_ones_own_and_an_operator_sees_all(hooks: World) -> Non
     assert denied.status_code == 403
 
 
-async def test_a_replay_of_ones_own_comes_later(hooks: World) -> None:
-    """501 says that the interface knows it and this version does not."""
-    made = await register(hooks)
-    answer = await call(hooks, "POST", f"/v1/endpoints/{made['endpoint_id']}/replays", {})
-    assert (answer.status_code, answer.json()["title"]) == (501, "Not Offered Yet")
-
-
 @pytest.mark.parametrize("part", ["endpoint", "secret", "subscription"])
 async def test_a_record_that_is_no_json_leaves_the_part_as_it_was(hooks: World, part: str) -> None:
     """Somebody's bad record takes nobody's endpoint away."""

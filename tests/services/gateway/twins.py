@@ -17,6 +17,7 @@ from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.health_view import HealthView
 from services.gateway.in_transit import InTransit
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
@@ -24,6 +25,7 @@ from services.gateway.own_writes import OwnWrites
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
+from services.gateway.replays import Replays
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
@@ -48,6 +50,7 @@ from shared.platform.topics import Topic, key_of
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SHARDS = 6
+LIFE = "e"
 SEALER = Sealer(Fernet.generate_key().decode())
 OPERATOR = "sl_local_operator"
 
@@ -218,7 +221,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
     book = PrincipalBook(OPERATOR)
     audit = Audit(topics, clock, "gateway-test")
     stories = Stories(views, desk)
-    entries = OwnWrites(topics, registry.apply)
+    entries, health_view = OwnWrites(topics, registry.apply), HealthView()
     rules = EndpointRules(EgressPolicy(allow=parse_allow(allow)), names)
     keychain = Keychain(registry, entries, sealer, clock)
     gateway = Gateway(
@@ -235,6 +238,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
         subscriptions=Subscriptions(registry, entries, ends, clock, _cursor_of),
         deliveries=deliveries,
         retries=Retries(deliveries, stories, topics, clock, SHARDS),
+        replays=Replays(registry, health_view, OwnWrites(topics, health_view.apply), clock, LIFE),
         tickets=Tickets(clock),
         clock=clock,
     )
@@ -264,4 +268,4 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
 
 
 def _cursor_of(start: Mapping[Lane, int]) -> str:
-    return f"e-{start.get(Lane.FLASH, 0)}-{start.get(Lane.ROUTINE, 0)}"
+    return f"{LIFE}-{start.get(Lane.FLASH, 0)}-{start.get(Lane.ROUTINE, 0)}"

@@ -1,0 +1,69 @@
+"""How do endpoints do, and how far are their replays? What `endpoint.health` says of both, in memory."""
+
+from typing import Final
+
+from pydantic import ValidationError
+
+from shared.domain.health import HEALTH, EndpointHealth
+from shared.domain.replays import REPLAY, Replay
+from shared.platform.logs import logger
+from shared.platform.records import Record
+from shared.platform.topics import parts_of
+
+WELL: Final = "closed"
+"""The state of an endpoint that there is no record of."""
+
+
+class HealthView:
+    """Fed by a Tail of `endpoint.health`; the newest record of a key wins, a tombstone deletes it.
+
+    Constant memory for an endpoint: which single releases it is owed is left out, that is distribution's.
+    """
+
+    def __init__(self) -> None:
+        self._health: dict[str, EndpointHealth] = {}
+        self._replays: dict[str, dict[str, Replay]] = {}
+
+    def apply(self, record: Record) -> None:
+        """Take one record; one that does not validate is logged, other parts of an endpoint are passed over."""
+        endpoint_id, part, *rest = (*parts_of(record.key or ""), "")
+        try:
+            if part == HEALTH:
+                self._take_health(endpoint_id, record.value)
+            elif part == REPLAY:
+                self._take_replay(endpoint_id, rest[0], record.value)
+        except ValidationError as error:
+            logger().error("health.unreadable", endpoint_id=endpoint_id, part=part, error=type(error).__name__)
+
+    def health(self, endpoint_id: str) -> EndpointHealth:
+        """How an endpoint does; of one without a record: well."""
+        return self._health.get(endpoint_id) or EndpointHealth(endpoint_id=endpoint_id)
+
+    def replay(self, endpoint_id: str, replay_id: str) -> Replay | None:
+        return self._replays.get(endpoint_id, {}).get(replay_id)
+
+    def replays(self, endpoint_id: str) -> list[Replay]:
+        """The replays of an endpoint, the newest first."""
+        return sorted(self._replays.get(endpoint_id, {}).values(), key=lambda one: one.asked_at, reverse=True)
+
+    def _take_health(self, endpoint_id: str, value: bytes | None) -> None:
+        if value is None:
+            self._health.pop(endpoint_id, None)
+            return
+        health = EndpointHealth.model_validate_json(value)
+        if health.catch_up is not None:
+            health = health.model_copy(update={"catch_up": health.catch_up.model_copy(update={"loose": {}})})
+        self._health[endpoint_id] = health
+
+    def _take_replay(self, endpoint_id: str, replay_id: str, value: bytes | None) -> None:
+        known = self._replays.setdefault(endpoint_id, {})
+        if value is not None:
+            replay, before = Replay.model_validate_json(value), known.get(replay_id)
+            if before is not None and before.state == "cancelled" and replay.goes_on:
+                # written by distribution before it had read of the cancel
+                replay = replay.model_copy(update={"state": "cancelled"})
+            known[replay_id] = replay
+            return
+        known.pop(replay_id, None)
+        if not known:
+            del self._replays[endpoint_id]
