@@ -24,12 +24,13 @@ class AnswerReader:
     """
 
     __slots__ = (
-        "_after_head", "_budgets", "_fault", "_framed", "_parser", "_since_line", "_whole",
+        "_after_head", "_budgets", "_fault", "_framed", "_line", "_parser", "_since_line", "_whole",
         "excerpt", "received", "retry_after", "reusable", "status", "trouble",
     )  # fmt: skip
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
+        self._line = budgets.line
         self._parser = HttpResponseParser(self)
         self.begin()
 
@@ -113,12 +114,12 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._since_line = 0
-        size = len(name)
-        if size + len(value) > self._budgets.line and not self.status:
-            self._fault = wording.NO_END
-        if self.status or self._whole:
+        if self.status:
             return  # a trailer, or the head of an answer nobody asked for
-        if size == 11 and name.lower() == b"retry-after":
+        size = len(name)
+        if size + len(value) > self._line:
+            self._fault = wording.NO_END
+        elif size == 11 and name.lower() == b"retry-after":
             self.retry_after.append(value.decode("latin-1"))
         elif (size == 14 and name.lower() == b"content-length") or (
             size == 17 and name.lower() == b"transfer-encoding" and value.lower().endswith(b"chunked")

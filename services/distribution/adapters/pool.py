@@ -45,10 +45,13 @@ class Pool:
 
     def give(self, connection: Connection) -> None:
         """A connection is free again."""
-        if self._closed or not connection.fit or self._idle_count >= self._most:
+        if self._closed or not connection.open or self._idle_count >= self._most:
             connection.drop()
             return
-        self._idle.setdefault(connection.origin, []).append(connection)
+        stack = self._idle.get(connection.origin)
+        if stack is None:
+            stack = self._idle[connection.origin] = []
+        stack.append(connection)
         self._idle_count += 1
         connection.rest()
 

@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from services.distribution.adapters.budgets import Budgets
@@ -42,8 +43,11 @@ def out_of_time(budgets: Budgets) -> Unreachable:
 def answered(status: int, retry_after: Sequence[str], trouble: Unreachable | None) -> Outcome:
     """Judge an answer whose head was read: a failure status stands whatever `trouble` its body had."""
     if 200 <= status < 300:
-        return trouble or Delivered(status)
+        return trouble or _delivered(status)
     return Refused(status, parse_retry_after(retry_after, datetime.now(UTC)) if retry_after else None)
+
+
+_delivered = lru_cache(maxsize=100)(Delivered)  # a value, and nearly always the same
 
 
 def is_reset(outcome: Outcome) -> bool:
@@ -52,4 +56,6 @@ def is_reset(outcome: Outcome) -> bool:
 
 def text(excerpt: bytes | bytearray) -> str:
     """Return bytes as text: a character cut in half is left off, what is not UTF-8 is shown as its escapes."""
+    if excerpt.isascii():  # most answers: an incremental decoder for each would cost more than reading the answer
+        return excerpt.decode("ascii")
     return codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(bytes(excerpt))

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from services.distribution.adapters.connection import Origin
 from services.distribution.sending import SendRequest
@@ -11,8 +10,6 @@ from shared.platform.egress import EgressPolicy, vet_url
 from shared.platform.webhook_headers import TRANSPORT_HEADERS
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_LINES_BEFORE: Final = 3  # request line, host, accept-encoding
-_LINES_BEHIND: Final = 2  # content-length and the empty one
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +30,13 @@ def target_of(url: str, policy: EgressPolicy) -> Target:
 
 def head_of(target: Target, request: SendRequest) -> bytes:
     """Return all that goes before the body; raise `ValueError` for a header that would not stay one line."""
-    lines = [target.head]
-    for name, value in request.headers:
-        written = _written(name)
-        if written:
-            lines.append(f"{written}{value}\r\n")
-    lines.append(f"content-length: {len(request.body)}\r\n\r\n")
-    text = "".join(lines)
-    ends = _LINES_BEFORE + len(lines) - 2 + _LINES_BEHIND
-    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
+    lines = [f"{written}{value}" for name, value in request.headers if (written := _written(name))]
+    text = "\n".join(lines)
+    if text.count("\n") != max(len(lines) - 1, 0) or "\r" in text or "\0" in text:
         raise ValueError("a header's value holds a line break or a null")
-    return text.encode()
+    ends = "\r\n" if lines else ""
+    given = text.replace("\n", "\r\n")
+    return f"{target.head}{given}{ends}content-length: {len(request.body)}\r\n\r\n".encode()
 
 
 @lru_cache(maxsize=1024)
