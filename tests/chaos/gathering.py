@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import httpx2
 
@@ -12,10 +14,12 @@ from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 from tests.chaos.books import Entry, Ledger
 from tests.chaos.history import Place
+from tests.chaos.poison import is_misplaced
 from tests.chaos.recordings import Listener
 
 AT_ONCE = 8
 AGAIN_AFTER_S = 0.5
+MISPLACED = "misplaced"
 
 
 async def gather_receipts(gateway: httpx2.AsyncClient, ledger: Ledger, within: float) -> None:
@@ -89,14 +93,20 @@ async def deliveries_told(client: httpx2.AsyncClient, listener: Listener) -> dic
 
 
 async def dead_letters(monitor: httpx2.AsyncClient) -> list[tuple[str, str]]:
-    """Every dead letter as (service, key)."""
+    """Every dead letter as (service, key); the key is `MISPLACED` where it lay in a partition that is not its own."""
     letters: list[tuple[str, str]] = []
     cursor: str | None = None
     while True:
         answer = await monitor.get("/v1/ops/dead", params={"limit": "2000"} | ({"cursor": cursor} if cursor else {}))
         answer.raise_for_status()
         page = answer.json()
-        letters += [(one["service"], one["key"] or "") for one in page["items"]]
+        letters += [(one["service"], MISPLACED if _misplaced(one) else one["key"] or "") for one in page["items"]]
         cursor = page["next"]
         if cursor is None:
             return letters
+
+
+def _misplaced(letter: Mapping[str, Any]) -> bool:
+    if letter["from_topic"] is None or letter["key"] is None:
+        return False
+    return is_misplaced(Topic(letter["from_topic"]), letter["from_partition"], letter["key"])

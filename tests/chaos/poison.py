@@ -85,6 +85,11 @@ def is_parked(topic: Topic, kind: Poison) -> bool:
     return topic in PARKED_ON
 
 
+def is_misplaced(topic: Topic, partition: int, key: str) -> bool:
+    """Whether a record lies where no writer puts its key: then it is ours, though its key may be a real story's."""
+    return topic in KEYED_BY_STORY and partition != partition_of(key, spec(topic).partitions.local)
+
+
 def targets(kind: Poison) -> tuple[Topic, ...]:
     """The topics that get such a record: all; copies only those that a service acts on.
 

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from shared.platform.topics import Topic, partition_of, spec
 from tests.chaos.hand_made import Made, near, told
 from tests.chaos.history import Event, Reading
 from tests.chaos.judge import judge
+from tests.chaos.poison import is_misplaced
 
 
 def test_a_receipt_that_was_not_planned_is_found() -> None:
@@ -82,6 +84,14 @@ def test_a_dead_letter_of_an_accepted_story_is_found() -> None:
     made = Made([told("single")])
     assert made.kinds(dead_letters=[("moderation", "poison")]) == set()
     assert made.kinds(dead_letters=[("moderation", made.accounts[0].story.story_id)]) == {"parked"}
+
+
+def test_a_copy_in_a_foreign_partition_is_known_as_poison() -> None:
+    """It is parked under the key of a real story, of which nothing is lost; in its own partition it would be a loss."""
+    story_id = "urn:example:chaos:1"
+    own = partition_of(story_id, spec(Topic.INBOX).partitions.local)
+    assert [is_misplaced(Topic.INBOX, partition, story_id) for partition in (own, own + 1)] == [False, True]
+    assert not is_misplaced(Topic.RELEASED, 1, story_id)
 
 
 def test_what_cannot_be_read_is_kept() -> None:
