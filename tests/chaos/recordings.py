@@ -12,13 +12,16 @@ from tests.chaos.wording import mark_in
 _CONTENT = frozenset({"publish", "update", "correct", "refile"})
 _APART = frozenset({"seq", "stage_times"})
 """Of an Item: its place in the log and the times of its way; not content."""
+ANSWER_S = 3.0
+"""How long an answer of a poll is under way at most, with a backlog in it and the machine busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One release as it came to one subscriber or was read in one view; times in epoch seconds.
 
-    `asked`: when the view was asked (equal to `at` where nobody asks). `status`: what the receiver answered.
+    `asked`: when the answer that brought it was asked for; 0.0 where it is sent unasked. `status`: what the receiver
+    answered.
     """
 
     story_id: str
@@ -47,8 +50,9 @@ class Seen:
         return 200 <= self.status < 300
 
     @property
-    def since(self) -> float:
-        return self.asked or self.at
+    def surely_shown_at(self) -> float:
+        """The earliest that it may have left: a long answer is made whole before its first byte is on its way."""
+        return max(self.asked, self.at - ANSWER_S) if self.asked else self.at
 
 
 def seen(item: Mapping[str, Any], at: float, *, webhook_id: str = "", status: int = 200, asked: float = 0.0) -> Seen:

@@ -51,9 +51,10 @@ async def follow_poll(client: httpx2.AsyncClient, listener: Listener, opened: as
     """Ask `/v1/poll` for ever, each time from the cursor of the answer before."""
     cursor: str | None = None
     while True:
-        asked = parameters(listener.wanted) | {"wait": POLL_WAIT_S} | ({"cursor": cursor} if cursor else {})
+        wanted = parameters(listener.wanted) | {"wait": POLL_WAIT_S} | ({"cursor": cursor} if cursor else {})
+        asked = time.time()
         try:
-            answer = await client.get("/v1/poll", params=asked, timeout=30.0)
+            answer = await client.get("/v1/poll", params=wanted, timeout=30.0)
         except httpx2.TransportError:
             answer = None
         if answer is None or answer.status_code != 200:
@@ -62,13 +63,13 @@ async def follow_poll(client: httpx2.AsyncClient, listener: Listener, opened: as
             continue
         told = answer.json()
         for event in told["events"]:
-            _take(listener, event["event"], event["data"])
+            _take(listener, event["event"], event["data"], asked)
         cursor = told["cursor"]
         opened.set()
 
 
-def _take(listener: Listener, event: str, data: Mapping[str, Any]) -> None:
+def _take(listener: Listener, event: str, data: Mapping[str, Any], asked: float = 0.0) -> None:
     if event == "story":
-        listener.came.append(seen(data, time.time()))
+        listener.came.append(seen(data, time.time(), asked=asked))
     elif event == "gap":
         listener.gaps.append(f"{data['reason']}: {data['from']} to {data['to']}")

@@ -121,6 +121,16 @@ def test_nothing_is_seen_anywhere_once_the_kill_is_known() -> None:
     assert made.kinds(sightings={("a page", story_id, mark): Sighting(NOON + 0.2, known + 1.5)}) == {"after kill"}
 
 
+def test_an_answer_that_was_made_before_the_kill_was_known_may_come_behind_it() -> None:
+    """A poll's answer is made whole, then sent; one that is asked for when the kill is known holds no text."""
+    made = Made([told("killed_later")])
+    killed = max(one.at for one in made.endpoint.came if one.kind == "kill")
+    text = next(one for one in made.stream.came if one.kind != "kill")
+    for asked, late, wrong in ((killed - 1, 2.5, False), (killed - 1, 5.0, True), (killed + 1.1, 1.5, True)):
+        made.stream.came = [replace(text, at=killed + late, asked=asked)]
+        assert ("after kill" in made.kinds()) is wrong
+
+
 def test_what_is_older_than_a_withhold_does_not_come_behind_it() -> None:
     """A repeat near a fault is no excuse."""
     made = Made([told("withheld_for_good")])

@@ -38,7 +38,9 @@ def judge_times(history: History) -> Times:
             times.violations += _after_kill_here(listener, story_id, came)
             for one in came:
                 if one.mark in steps:
-                    _judge_sight(times, one.mark, *steps[one.mark], listener.name, one.at, one.at, kills, one.status)
+                    _judge_sight(
+                        times, one.mark, *steps[one.mark], listener.name, one.at, one.surely_shown_at, kills, one.status
+                    )
     for (where, story_id, mark), sighting in history.sightings.items():
         if mark in steps and steps[mark][0].story.story_id == story_id:  # another run's may still be listed
             _judge_sight(times, mark, *steps[mark], where, sighting.first_at, sighting.last_asked, kills)
