@@ -18,6 +18,7 @@ from services.gateway.routes import (
     desk,
     endpoints,
     feeds,
+    filters,
     keys,
     receipts,
     replays,
@@ -47,6 +48,7 @@ _ROUTES = (
     feeds,
     secrets,
 )
+_ROUTES = (keys, receipts, desk, stories, subscriptions, filters, endpoints, deliveries, schedule, feeds, secrets)
 ROUTERS = tuple(routes.router for routes in _ROUTES)
 Poll = Callable[[Request], Awaitable[Response]]
 

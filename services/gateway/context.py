@@ -12,6 +12,7 @@ from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
 from services.gateway.replays import Replays
+from services.gateway.rehearsals import Rehearsals
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
@@ -35,6 +36,7 @@ class Gateway:
     keychain: Keychain
     resealing: Resealing
     subscriptions: Subscriptions
+    rehearsals: Rehearsals
     deliveries: DeliveriesView
     retries: Retries
     replays: Replays

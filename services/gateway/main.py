@@ -27,6 +27,7 @@ from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
 from services.gateway.replays import Replays
+from services.gateway.rehearsals import Rehearsals
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.settings import GatewaySettings
@@ -173,6 +174,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
         keychain=keychain,
         resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, KafkaEnds(settings.kafka), clock, cursor_of),
+        rehearsals=Rehearsals(stories, clock),
         deliveries=deliveries,
         retries=Retries(deliveries, stories, publisher, clock, shards),
         replays=Replays(registry, health, OwnWrites(publisher, health.apply), clock, outside.life),

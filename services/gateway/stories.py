@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -48,15 +48,22 @@ class Stories:
 
     async def story(self, story_id: str) -> Item:
         """The newest release, or the notice of a withhold. Raises NotFound, Gone."""
-        document = await self._document(story_id)
-        return self._shown(document).item
+        return (await self.newest_release(story_id)).item
+
+    async def newest_release(self, story_id: str) -> Document:
+        """As `story`, with the facts that filters are judged on."""
+        return self._shown(await self._document(story_id))
 
     async def versions(self, story_id: str) -> list[Item]:
         """The released versions, oldest first. Raises NotFound (also while withheld), Gone."""
-        if self._shown(await self._document(story_id)).is_notice:
+        if (await self.newest_release(story_id)).is_notice:
             raise NotFound("this story is withheld")
+        return [document.item for document in await self.released_versions(story_id)]
+
+    async def released_versions(self, story_id: str) -> list[Document]:
+        """What is kept of each version, withheld or not: to be judged, not shown."""
         try:
-            return [document.item for document in await self.views.versions(story_id)]
+            return await self.views.versions(story_id)
         except ViewsMissing as missing:
             raise NotReady(str(missing)) from missing
 
@@ -91,18 +98,24 @@ class Stories:
 
     async def page(self, wanted: Filter, since: datetime | None, limit: int, cursor: str | None) -> Page:
         """Released stories that a filter wants, newest first. Raises Unfit for a cursor that is none of ours."""
-        section = wanted.sections[0] if len(wanted.sections) == 1 else None
         items: list[Item] = []
         scanned = 0
         begin = None if cursor is None else _place(cursor)
-        async for place, document in self._scan(section, begin, 0 if since is None else epoch_us(since)):
+        async for place, shown in self.newest_first(wanted, since, begin):
             scanned += 1
-            shown = self._gated(document)
             if not shown.is_notice and wants(wanted, shown.facts, Text(shown.item.story)):
                 items.append(shown.item)
             if len(items) >= limit or scanned >= MOST_SCANNED:
                 return Page(items, _cursor(place))
         return Page(items, None)
+
+    async def newest_first(
+        self, wanted: Filter, since: datetime | None, before: Place | None = None
+    ) -> AsyncGenerator[tuple[Place, Document], None]:
+        """Every story that may be wanted, by its newest release; withheld and killed ones as their notices."""
+        section = wanted.sections[0] if len(wanted.sections) == 1 else None
+        async for place, document in self._scan(section, before, 0 if since is None else epoch_us(since)):
+            yield place, self._gated(document)
 
     async def newest(self, section: str | None, at_most: int) -> list[Item]:
         """The newest entries of a feed; a withheld or killed story stays in it as its notice."""

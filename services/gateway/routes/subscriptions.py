@@ -16,7 +16,7 @@ from shared.platform.problems import responses
 router = APIRouter(tags=["subscriptions"])
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-_FILTER = {"subjects": ["medtop:16000000"], "places": ["TJ"], "languages": ["en"], "urgency_max": 3}
+FILTER_EXAMPLE = {"subjects": ["medtop:16000000"], "places": ["TJ"], "languages": ["en"], "urgency_max": 3}
 
 
 class NewSubscription(BaseModel):
@@ -27,7 +27,7 @@ class NewSubscription(BaseModel):
     name: Name = Field(examples=["Central Asia"])
     endpoint_id: str | None = None
     ordering: Ordering = Ordering.LATEST
-    filter: Filter = Field(default=Filter(), examples=[_FILTER])
+    filter: Filter = Field(default=Filter(), examples=[FILTER_EXAMPLE])
 
 
 class SubscriptionChange(BaseModel):

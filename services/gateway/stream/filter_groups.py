@@ -12,7 +12,7 @@ from shared.domain.subscription import Filter, Text, wants
 Key = tuple[Filter, ...]
 """All filters of a key must want a release: what is granted, and what was asked for."""
 
-_FOLLOWING: Final = frozenset({Kind.CORRECT, Kind.RELEASE})
+FOLLOWING: Final = frozenset({Kind.CORRECT, Kind.RELEASE})
 """Kinds that concern whoever was shown an earlier release, also where the facts have changed since."""
 
 _NO_WORDS: Final = Text({})
@@ -78,7 +78,7 @@ def _wanted(wanted: Filter, judged: Judged) -> bool:
     text = judged.text() if wanted.keywords or wanted.not_.keywords else _NO_WORDS
     if wants(wanted, entry.facts, text):
         return True
-    return entry.kind in _FOLLOWING and entry.reach is not None and wants(wanted, entry.reach, text)
+    return entry.kind in FOLLOWING and entry.reach is not None and wants(wanted, entry.reach, text)
 
 
 class FilterGroups:

@@ -8,53 +8,14 @@ import pytest
 
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.retries import AT_ONCE
-from shared.domain.events import Attempted, DeliveryAttempted, DeliveryRetry, encode_event, parse_event
+from shared.domain.events import DeliveryRetry, encode_event, parse_event
 from shared.domain.story import Kind
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.topics import Topic, key_of, partition_of
+from tests.services.gateway.delivery_rows import attempt, tell
 from tests.services.gateway.owners import become
 from tests.services.gateway.stories import URL, URN, document, filed
 from tests.services.gateway.twins import NOON, SHARDS, World, record
-
-
-def attempt(
-    delivery: str = "dlv_1",
-    endpoint: str = "ep_sue",
-    state: str = "delivered",
-    n: int = 1,
-    minute: int = 0,
-    story_id: str = URN,
-    subscriber: str = "acme",
-    tried: bool = True,
-    release_no: int = 1,
-    kind: str = "publish",
-) -> DeliveryAttempted:
-    return DeliveryAttempted(
-        event_id=f"{delivery}-{n}-{state}",
-        story_id=story_id,
-        version=release_no,
-        release_no=release_no,
-        occurred_at=NOON + timedelta(minutes=minute),
-        producer="distribution",
-        data=Attempted.model_validate(
-            {
-                "delivery_id": delivery,
-                "endpoint_id": endpoint,
-                "subscriber": subscriber,
-                "kind": kind,
-                "state": state,
-                "n": n,
-                "status": 200 if state == "delivered" else 500,
-                "outcome": state,
-                "ms": {"total": 8.5} if tried else {},
-            }
-        ),
-    )
-
-
-def tell(wire: World, *attempts: DeliveryAttempted) -> None:
-    for one in attempts:
-        wire.deliveries.apply(record(Topic.ATTEMPTS, "0", encode_event(one)))
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
 from services.gateway.replays import Replays
+from services.gateway.rehearsals import Rehearsals
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
@@ -236,6 +237,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
         keychain=keychain,
         resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, ends, clock, _cursor_of),
+        rehearsals=Rehearsals(stories, clock),
         deliveries=deliveries,
         retries=Retries(deliveries, stories, topics, clock, SHARDS),
         replays=Replays(registry, health_view, OwnWrites(topics, health_view.apply), clock, LIFE),
