@@ -41,6 +41,7 @@ _ROUTES = (
     desk,
     stories,
     subscriptions,
+    filters,
     endpoints,
     replays,
     deliveries,
@@ -48,7 +49,6 @@ _ROUTES = (
     feeds,
     secrets,
 )
-_ROUTES = (keys, receipts, desk, stories, subscriptions, filters, endpoints, deliveries, schedule, feeds, secrets)
 ROUTERS = tuple(routes.router for routes in _ROUTES)
 Poll = Callable[[Request], Awaitable[Response]]
 

@@ -26,8 +26,8 @@ from services.gateway.ports import Apply
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
-from services.gateway.replays import Replays
 from services.gateway.rehearsals import Rehearsals
+from services.gateway.replays import Replays
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.settings import GatewaySettings

@@ -25,8 +25,8 @@ from services.gateway.own_writes import OwnWrites
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
-from services.gateway.replays import Replays
 from services.gateway.rehearsals import Rehearsals
+from services.gateway.replays import Replays
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
