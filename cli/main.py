@@ -58,6 +58,13 @@ secrets_app = typer.Typer(
 )
 app.add_typer(secrets_app, name="secrets")
 
+subscriptions_app = typer.Typer(
+    help="Subscriptions: why a story goes out to one, what a filter would bring (scope subscriber).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(subscriptions_app, name="subscriptions")
+
 CLEAR = "\x1b[2J\x1b[H"
 
 Url = Annotated[str | None, typer.Option("--url", help="base URL of a wire; else WIRE_URL, else the one running here")]
@@ -451,6 +458,43 @@ def reseal(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
         sums = secrets.resealed(api, complain)
         tell(sums, secrets.in_words, as_json=as_json)
         leave(Exit.FAILED if sums["unreadable"] else Exit.OK)
+
+
+@subscriptions_app.command(epilog="example: wire subscriptions explain sub_8c1f urn:slugline:desk:9f2c")
+def explain(
+    subscription: Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="the subscription's id")],
+    story: Story,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why the newest release of a story goes out to a subscription, or which clause keeps it away."""
+    from cli import rehearsing
+
+    with asking(url, key) as api:
+        tell(rehearsing.explained(api, subscription, story), rehearsing.explain_text, as_json=as_json)
+
+
+@subscriptions_app.command(
+    epilog="example: wire subscriptions rehearse --section world --keyword ferry --days 14"
+    "\n\nexample: wire subscriptions rehearse --filter draft.json"
+)
+def rehearse(
+    file: Annotated[str | None, typer.Option("--filter", help="JSON file of a filter; - is stdin")] = None,
+    section: Sections = None,
+    keyword: Keywords = None,
+    urgency_max: UrgencyMax = None,
+    days: Annotated[int, typer.Option(min=1, max=30, help="how far back")] = 7,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a filter would have brought in the last days: by day and lane, and the newest stories."""
+    from cli import rehearsing
+
+    with asking(url, key) as api:
+        wanted = rehearsing.filter_of(file, sections=section, keywords=keyword, urgency_max=urgency_max)
+        tell(rehearsing.rehearsed(api, wanted, days), rehearsing.rehearse_text, as_json=as_json)
 
 
 @audit_app.command("list", epilog="example: wire audit list --story urn:x:1\n\nexample: wire audit list --actor ann")
