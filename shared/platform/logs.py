@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 from urllib.parse import urlsplit
 
 import structlog
@@ -33,6 +33,21 @@ REMEMBERED = 1_000
 Event = MutableMapping[str, Any]
 
 
+class JsonLines(logging.StreamHandler[TextIO]):
+    """Writes the lines of one service as JSON."""
+
+    def __init__(self, stream: TextIO, service: str) -> None:
+        super().__init__(stream)
+        self.service = service
+
+
+def json_lines() -> JsonLines | None:
+    """Where this process writes its lines at level info; None where that is a terminal, or nobody wants them."""
+    root = logging.getLogger()
+    found = (handler for handler in root.handlers if isinstance(handler, JsonLines))
+    return next(found, None) if root.level <= logging.INFO else None
+
+
 def configure_logs(
     service: str,
     style: Literal["json", "console"] = "json",
@@ -53,7 +68,7 @@ def configure_logs(
         if style == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = JsonLines(sys.stderr, service) if style == "json" else logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
@@ -115,6 +130,12 @@ def mask(_: Any, __: str, event: Event) -> Event:
     for key, value in event.items():
         event[key] = _masked(key, value)
     return event
+
+
+def names_no_secret(key: str) -> bool:
+    """Tell whether `mask` would leave a plain value under this key as it is."""
+    name = key.lower()
+    return name not in DROPPED_KEYS and not name.endswith("url")
 
 
 def render_exception(_: Any, __: str, event: Event) -> Event:

@@ -1,5 +1,6 @@
 """Does a log line say what happened without a secret and without a word of a story?"""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from shared.platform.canonical_lines import CanonicalLine
 from shared.platform.logs import DROPPED_KEYS, MASK, REPEATED_AFTER_S, FoldRepeats, configure_logs, logger, mask, reason
 
 
@@ -150,3 +152,34 @@ def test_a_reason_is_cut_short() -> None:
 def test_all_errors_of_a_group_are_told() -> None:
     """A task group's failure names what failed."""
     assert reason(ExceptionGroup("jobs", [ValueError("one"), KeyError("two")])) == "one; 'two'"
+
+
+async def test_a_canonical_line_is_what_the_logger_would_have_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """Key for key, in every style; the lines of one turn of the loop come out together and in order."""
+    attempted = CanonicalLine("delivery.attempted", "delivery_id", "n", "ms")
+    configure_logs("distribution", "json", "info")
+    logger().info("delivery.attempted", delivery_id="dlv_1", n=1, ms=0.25)
+    attempted("dlv_1", 1, 0.25)
+    attempted("dlv_2", 2, None)
+    assert len(lines(capsys)) == 1
+    await asyncio.sleep(0)
+    plain, second = lines(capsys)
+    assert (plain["delivery_id"], second["delivery_id"], second["ms"]) == ("dlv_1", "dlv_2", None)
+    logger().info("delivery.attempted", delivery_id="dlv_1", n=1, ms=0.25)
+    [as_before] = lines(capsys)
+    assert plain.pop("timestamp")[:10] == as_before.pop("timestamp")[:10]
+    assert plain == as_before
+    configure_logs("distribution", "console", "info")
+    attempted("dlv_3", 3, 1.0)
+    assert "dlv_3" in capsys.readouterr().err
+    configure_logs("distribution", "json", "warning")
+    attempted("dlv_4", 4, 1.0)
+    await asyncio.sleep(0)
+    assert lines(capsys) == []
+
+
+@pytest.mark.parametrize("key", [*sorted(DROPPED_KEYS), "url", "callback_URL"])
+def test_a_canonical_line_has_no_key_that_would_be_masked(key: str) -> None:
+    """It skips the mask, so that it must not need one."""
+    with pytest.raises(ValueError, match=key):
+        CanonicalLine("delivery.attempted", "n", key)
