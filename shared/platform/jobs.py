@@ -68,18 +68,25 @@ async def run(jobs: Mapping[str, Job], *, grace: float = GRACE_SECONDS) -> None:
     watchdog = Watchdog()
     failures: list[JobError | Misconfigured] = []
 
+    def failed(name: str, error: BaseException) -> None:
+        logger().error("job.failed", job=name, exc_info=error)
+        failure = JobError(name)
+        failure.__cause__ = error
+        failures.append(failure)
+        stop.set()
+
     async def watched(name: str, job: Job) -> None:
         try:
             await job(stop)
         except Misconfigured as error:  # its sentence is for whoever starts the process; a stack would hide it
             failures.append(error)
             stop.set()
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            failed(name, error)  # a library's own, of something it waited for: a task group would not notice
         except Exception as error:  # noqa: BLE001 - whatever ends a job ends the process, by name
-            logger().error("job.failed", job=name, exc_info=error)
-            failure = JobError(name)
-            failure.__cause__ = error
-            failures.append(failure)
-            stop.set()
+            failed(name, error)
 
     async def deadline() -> None:
         await stop.wait()
@@ -96,6 +103,12 @@ async def run(jobs: Mapping[str, Job], *, grace: float = GRACE_SECONDS) -> None:
             watchdog.disarm()
     if failures:
         raise failures[0]
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the current task, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @contextmanager

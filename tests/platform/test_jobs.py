@@ -137,3 +137,35 @@ async def test_the_error_of_a_job_is_the_cause_of_what_run_raises() -> None:
     assert isinstance(error, JobError)
     assert error.job == "broken"
     assert isinstance(error.__cause__, KeyError)
+
+
+async def test_a_job_that_ends_by_somebody_else_s_cancellation_has_failed() -> None:
+    """A task group takes it for a task that was asked to go: the others would run on without it."""
+
+    async def waits_for_what_is_cancelled(stop: asyncio.Event) -> None:
+        other = asyncio.create_task(asyncio.Event().wait())
+        other.cancel()
+        await other
+
+    async def goes_on(stop: asyncio.Event) -> None:
+        await stop.wait()
+
+    with pytest.raises(JobError, match="closing") as caught:
+        async with asyncio.timeout(PATIENCE):
+            await run({"closing": waits_for_what_is_cancelled, "steady": goes_on})
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+
+
+async def test_cancelling_the_whole_is_no_failure_of_a_job() -> None:
+    """Whoever runs the jobs as a task of its own may end them so."""
+
+    async def goes_on(stop: asyncio.Event) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    started = asyncio.Event()
+    whole = asyncio.create_task(run({"steady": goes_on}))
+    await started.wait()
+    whole.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await whole
