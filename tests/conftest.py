@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.kafka import LocalKafka
 from deploy.local.redis import LocalRedis
 from tests import brokers
 from tests.material import material
+
+# how quick an example is says something of the machine, never of the code
+settings.register_profile("slugline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slugline")
 
 
 def pytest_configure() -> None:

@@ -97,7 +97,11 @@ async def explain(
     by: SubscriberReader,
     ours: Ours,
 ) -> Explanation:
-    """Why the newest release of a story goes out to this subscription, or not, by its filter as it is now."""
+    """Why the newest release of a story goes out to this subscription, or not, by its filter as it is now.
+
+    Earlier releases count where the delivery log of the last 48 hours knows that the endpoint was owed one, or where
+    the filter wants an earlier version that was released since the subscription began.
+    """
     subscription = ours.registry.subscription(by, subscription_id).value
     found = await explained(subscription, story_id, ours.stories, ours.deliveries)
     return _explanation(subscription_id, found)
