@@ -12,11 +12,13 @@ from functools import partial
 import orjson
 
 from services.distribution.attempts import Tried
+from services.distribution.conditions import Conditions
 from services.distribution.deliveries import Delivery, body_of
 from services.distribution.in_turn import InTurn
 from services.distribution.journal import TIER_OF, Journal
 from services.distribution.matching import ShardOf
-from services.distribution.ports import AttemptLog, Clock
+from services.distribution.overdue import Overdue
+from services.distribution.ports import AttemptLog, Clock, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.retry import next_tier
 from services.distribution.standings import Standings
@@ -52,6 +54,9 @@ class Deliverer:
     wake: Callable[[], None]
     tried: Tried
     in_turn: InTurn
+    conditions: Conditions
+    released: ReleasedLog
+    overdue: Overdue
     tenure: Tenure = field(default_factory=Tenure)
     caught_up: Callable[[], Awaitable[None]] = at_once
     """Returns once the tables hold all that was in their topics when it was called."""
@@ -64,11 +69,15 @@ class Deliverer:
         self.tenure.gained(partitions)
         self.tried.forget(partitions, self.shard_of)  # what ended behind `lost` is not all that happened since
         await self.caught_up()
-        in_flight_since = self.in_turn.held.gained(partitions, self.shard_of)
+        ends = {lane: end for lane, (_, end) in (await self.released.bounds()).items()}
+        may_come_again = (
+            self.in_turn.held.gained(partitions, self.shard_of),
+            self.conditions.gained(partitions, ends),
+        )
         await self.log.since_backlog(
             partitions,
             lambda event: self.tried.read_back(event, self.shard_of(event.data.endpoint_id)),
-            in_flight_since,
+            min((each for each in may_come_again if each is not None), default=None),
         )
         self._flash_first.update(await self.log.flash_backlog(partitions))
         for shard in sorted(partitions):
@@ -82,6 +91,7 @@ class Deliverer:
         self.waiting.drop(partitions)
         self.tried.forget(partitions, self.shard_of)
         self.in_turn.lost(partitions)
+        self.conditions.lost(partitions)
         for shard in partitions:
             self._flash_first.pop(shard, None)
             self._behind.pop(shard, None)
@@ -93,7 +103,7 @@ class Deliverer:
             raise Undecodable("the record does not lie in the partition of its shard")
         match event:
             case DeliveryDue():
-                completion = self._take_block(event)
+                completion = await self._take_block(event)
                 if record.topic is Topic.DUE_FLASH and record.offset + 1 >= self._flash_first.get(record.partition, 0):
                     await self._flashes_read(record.partition)
                 return completion
@@ -103,20 +113,19 @@ class Deliverer:
                 return self._take_test(event)
         raise UnknownEventType(f"{event.type} does not belong on {record.topic}")
 
-    def _take_block(self, event: DeliveryDue) -> Completion | None:
-        block = event.data
+    async def _take_block(self, event: DeliveryDue) -> Completion | None:
+        """Queue what a block owes, but for those whose debt the log has: they cost neither a row nor memory."""
+        block, term = event.data, self.tenure.term(event.data.shard)
         if block.item.kind in NOTICES:
             self.standings.move(block.item)
             self.waiting.add(self.clock.now(), block.shard, partial(self.in_turn.notice, event.story_id))
-        release_no = block.item.release_no
-        owed = [(each, delivery_id(event.story_id, release_no, each)) for each in block.endpoint_ids]
-        owed = [(each, known) for each, known in owed if not self._is_done(each, event.story_id, release_no, known, 0)]
+        owed = await self._owed(event)
         if not owed:
             return None
         finished = _Countdown(len(owed))
         body = body_of(block.item)
-        for each, known in owed:
-            delivery = Delivery(
+        deliveries = [
+            Delivery(
                 known,
                 each,
                 block.shard,
@@ -126,11 +135,30 @@ class Deliverer:
                 cause=event.event_id,
                 stage_times=event.stage_times,
                 overtaken_by=block.overtaken_by,
-                term=self.tenure.term(block.shard),
+                term=term,
             )
+            for each, known in owed
+        ]
+        for delivery in deliveries:
             self._line_up(delivery, block.item.lane)
+        if block.item.seq is not None:
+            self.overdue.watch(deliveries)
         self.wake()
         return finished.completion
+
+    async def _owed(self, event: DeliveryDue) -> list[tuple[str, str]]:
+        """Return endpoint and delivery id of what a block owes still, and the log does not."""
+        block, release_no = event.data, event.data.item.release_no
+        fresh = self.conditions.expects(block.shard, block.item)
+        owed = []
+        for each in block.endpoint_ids:
+            known = delivery_id(event.story_id, release_no, each)
+            if self._is_done(each, event.story_id, release_no, known, 0):
+                continue
+            # what was overtaken ends at the gate: its block alone knows by what
+            if block.overtaken_by or not await self.conditions.covers(each, block.item, fresh=fresh):
+                owed.append((each, known))
+        return owed
 
     def _line_up(self, delivery: Delivery, lane: Lane) -> None:
         """Queue a delivery, a routine one not before the flashes that may be older: two consumers bring the lanes."""
@@ -181,6 +209,8 @@ class Deliverer:
             self.waiting.add(due_at, delivery.shard, lambda: self._next_hop(delivery, due_at, passing))
         else:
             passing.at_rest = False
+            if delivery.item is not None and delivery.item.seq is not None:
+                self.overdue.watch([delivery])
             self.queues.add(delivery)
             self.wake()
 

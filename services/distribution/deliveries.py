@@ -19,9 +19,9 @@ class Delivery:
 
     `body` is encoded once per block and shared. `done` is called exactly once, when the delivery is
     answered, given up, or durably written down elsewhere. `due_at`: it may not go before, and may have tiers to pass.
-    `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: the log
-    does not have its text any more. `reread`: the catch-up reader took it from the log anew; `again`: on request, also
-    if the endpoint has it.
+    `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: why it
+    is given up unsent. `reread`: the catch-up reader took it from the log anew; `again`: on request, also if the
+    endpoint has it. `flying`: its turn has come; `settled`: somebody else sees to it by now.
     """
 
     delivery_id: str
@@ -38,9 +38,11 @@ class Delivery:
     stage_times: dict[str, int] = field(default_factory=dict)
     overtaken_by: int = 0
     term: int = 0
-    lapsed: bool = False
+    lapsed: str = ""
     reread: bool = False
     again: bool = False
+    settled: bool = False
+    flying: bool = False
 
     @property
     def story_id(self) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.distribution.attempts import GIVEN_UP, Tried, row_of
+from services.distribution.conditions import Conditions
 from services.distribution.deliveries import Delivery
 from services.distribution.in_turn import InTurn
 from services.distribution.journal import Journal
@@ -20,9 +21,10 @@ from shared.domain.delivery import Verdict, gate
 from shared.domain.events import Retry
 from shared.domain.retry_schedule import STANDARD, Schedule, Tier
 from shared.domain.subscription import Endpoint, EndpointState
-from shared.platform.signature import signed_headers
+from shared.platform.signature import SigningKey, signed_headers
 
 PENDING_LASTS: Final = timedelta(hours=24)
+STEPS_ASIDE: Final = 5
 USER_AGENT: Final = "Slugline/0.1 (+webhooks)"
 
 
@@ -37,6 +39,7 @@ class Dispatch:
     tried: Tried
     clock: Clock
     in_turn: InTurn
+    conditions: Conditions
     tenure: Tenure = field(default_factory=Tenure)
     schedule: Schedule = STANDARD
 
@@ -45,7 +48,8 @@ class Dispatch:
 
         Nothing is done, written or let pass for a shard that is not ours any more: its new owner does it all.
         """
-        if not await self.tenure.confirmed(delivery):
+        delivery.flying = True
+        if delivery.settled or not await self.tenure.confirmed(delivery):
             return None
         if self.tried.is_done(delivery.delivery_id, delivery.attempts):  # read twice, done once
             if ended := self.tried.how_it_ended(delivery.delivery_id):
@@ -60,12 +64,14 @@ class Dispatch:
             reason = "a newer release" if verdict is Verdict.SUPERSEDED else ""
             await self._end(delivery, endpoint, verdict.value, reason)
         elif delivery.lapsed:
-            await self._end(delivery, endpoint, GIVEN_UP, "its text is not in the log any more")
+            await self._end(delivery, endpoint, GIVEN_UP, delivery.lapsed)
+        elif self.conditions.detains(delivery, ready=_is_ready(endpoint, keys)):
+            await self._back_to_the_log(delivery, endpoint)
         elif delivery.due_at and (tier := next_tier(delivery.due_at, self.clock.now())):
             first = delivery.first_failed_at or self.clock.now()
             retry = retry_of(delivery, delivery.attempts, first, delivery.due_at)
             await self._carry(delivery, endpoint, retry, tier, "not due yet")
-        elif not has_shared_secret(keys) or endpoint.state is not EndpointState.ACTIVE:
+        elif not _is_ready(endpoint, keys):
             await self._put_off(delivery, endpoint, f"endpoint {endpoint.state}", PENDING_LASTS)
         elif (older := self.in_turn.waits_for(delivery, self._has(delivery))) is not None:
             await self._stand_back(delivery, endpoint, f"waits for release {older}")
@@ -101,12 +107,14 @@ class Dispatch:
             await self._end(delivery, endpoint, "killed" if killed else "superseded", "the gate shut")
         elif isinstance(outcome, Delivered):
             # true whoever owns the shard by now, and the sooner a successor reads it the less comes twice
+            self.conditions.succeeded(delivery.endpoint_id)
             await self.journal.record(delivery, endpoint, "delivered", answer, n=delivery.attempts + 1)
             await self._ended(delivery, delivered=True)
         elif delivery.item is None:  # a test is tried once: its owner is looking
             await self.journal.record(delivery, endpoint, "failed", answer, n=1)
             delivery.done()
         elif await self.tenure.confirmed(delivery):
+            self.conditions.failed(delivery.endpoint_id, outcome)
             await self._after_failure(delivery, endpoint, answer, outcome)
 
     async def _after_failure(
@@ -116,6 +124,10 @@ class Dispatch:
         first = delivery.first_failed_at or now
         n = delivery.attempts + 1
         match after_failure(failure, n, first, now, random.random(), self.schedule):
+            case RetryAt() if (probed := self._stays(delivery, n, failure)) is not None:
+                await self._into_the_log(delivery, n, first)
+                await self.journal.record(delivery, endpoint, "retrying", answer, n=n, next_attempt_at=probed)
+                await self._let_go(delivery)
             case RetryAt(at, tier):
                 retry = retry_of(delivery, n, first, at)
                 await self._into_tier(delivery, retry, tier or Tier.TEN_SECONDS)
@@ -128,6 +140,40 @@ class Dispatch:
                 await self._disable(endpoint)
                 await self.journal.record(delivery, endpoint, "failed", answer, n=n)
                 await self._ended(delivery)
+
+    def _stays(self, delivery: Delivery, n: int, failure: Refused | Unreachable) -> datetime | None:
+        """When a failed delivery that is owed from the log is tried again; None when a tier takes it.
+
+        The log owes what fails while its endpoint is left alone. One that is refused over and over steps aside into a
+        tier all the same: the next one may be the one that the endpoint takes.
+        """
+        if delivery.item is None or delivery.item.seq is None or not self.conditions.has_room(delivery):
+            return None
+        steps_aside = isinstance(failure, Refused) and n >= STEPS_ASIDE
+        return None if steps_aside else self.conditions.left_alone_until(delivery.endpoint_id)
+
+    async def _back_to_the_log(self, delivery: Delivery, endpoint: Endpoint) -> None:
+        """It may not go now: what was read from the log stays there, the rest is owed from there again."""
+        if delivery.reread:
+            self.conditions.give_back(delivery)
+        elif delivery.attempts and not self.conditions.has_room(delivery):
+            await self._put_off(delivery, endpoint, "too many wait for this endpoint", None)
+        else:
+            await self._into_the_log(delivery, delivery.attempts, delivery.first_failed_at)
+            await self._let_go(delivery)
+
+    async def _into_the_log(self, delivery: Delivery, attempts: int, first: datetime | None) -> None:
+        """As into a tier: known as unanswered before it is owed from the log, and fetched for its turn no more then."""
+        await self.in_turn.enlist(delivery)
+        await self.conditions.fold(delivery, attempts, first)
+        await self.in_turn.hold(delivery)
+
+    async def _let_go(self, delivery: Delivery) -> None:
+        """The log owes it by now: the record that it came with may pass."""
+        if delivery.reread:
+            self.conditions.give_back(delivery)
+        elif await self.tenure.confirmed(delivery):
+            delivery.done()
 
     async def _disable(self, asked: Endpoint) -> None:
         """Disable the endpoint as it is now: its owner may have changed or deleted it while it was asked."""
@@ -208,6 +254,11 @@ def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_a
         first_failed_at=first_failed_at,
         due_at=due_at,
     )
+
+
+def _is_ready(endpoint: Endpoint, keys: list[SigningKey]) -> bool:
+    """Whether anything may be sent to it at all."""
+    return endpoint.state is EndpointState.ACTIVE and has_shared_secret(keys)
 
 
 def _asked_again(waited: timedelta, at_most: Tier) -> Tier:

@@ -128,6 +128,14 @@ class HeldBack:
         """The story as it is held at each of our endpoints."""
         return [self._own[endpoint_id, story_id] for endpoint_id in sorted(self._endpoints.get(story_id, ()))]
 
+    def at(self, endpoint_id: str, lane: Lane, offset: int) -> tuple[HeldStory, Place] | None:
+        """The release at a place, if it is listed at one of our endpoints."""
+        for held in self._own.values():
+            for place in held.releases:
+                if held.endpoint_id == endpoint_id and (place.lane, place.offset) == (lane, offset):
+                    return held, place
+        return None
+
     def of_shard(self, shard: int, shard_of: ShardOf) -> list[HeldStory]:
         return [held for held in self._own.values() if shard_of(held.endpoint_id) == shard]
 

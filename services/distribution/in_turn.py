@@ -104,6 +104,14 @@ class InTurn:
             await self._write(after)
         await self._go_on(after)
 
+    async def gone(self, endpoint_id: str, lane: Lane, offset: int) -> None:
+        """The log has lost the release at a place: nobody waits for it any more."""
+        if (found := self.held.at(endpoint_id, lane, offset)) is not None:
+            held, place = found
+            after = held.without(place.release_no, delivered=False)
+            await self._write(after)
+            await self._go_on(after)
+
     async def notice(self, story_id: str) -> None:
         """A kill or withhold has come: whatever waits of its story waits no more."""
         for held in self.held.of_story(story_id):
@@ -167,7 +175,7 @@ class InTurn:
             cause=event.event_id if event else None,
             stage_times=event.stage_times if event else {},
             term=term,
-            lapsed=event is None,
+            lapsed="" if event else "its text is not in the log any more",
         )
 
 

@@ -11,7 +11,9 @@ from services.distribution.adapters.freshness import Freshness
 from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
 from services.distribution.adapters.senders import sender_from
 from services.distribution.attempts import Tried
+from services.distribution.catching_up import CatchingUp
 from services.distribution.challenge import Challenger
+from services.distribution.conditions import Conditions
 from services.distribution.deliverer import Deliverer
 from services.distribution.deliveries import Delivery
 from services.distribution.dispatch import Dispatch
@@ -19,6 +21,7 @@ from services.distribution.in_turn import InTurn
 from services.distribution.journal import TIER_TOPICS, Journal
 from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
+from services.distribution.overdue import Overdue
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
@@ -46,6 +49,9 @@ from shared.platform.topics import Topic, spec
 MATCHER = "matcher"
 DELIVERER = "deliverer"
 WRITE_WITHIN_S = 10.0
+READ_AHEAD = 1 << 20
+"""Bytes of the released lanes asked for at a time for an endpoint that catches up."""
+
 DUE_TOPICS = (Topic.DUE_FLASH, Topic.DUE, *TIER_TOPICS.values())
 
 
@@ -67,6 +73,7 @@ class Ground:
     tail: Tail
     fresh: Freshness
     past: KafkaReleasedLog
+    missed: KafkaReleasedLog
     tried_before: KafkaAttemptLog
     shard_of: ShardOf
     clock: SystemClock
@@ -80,6 +87,7 @@ class Sending:
     dispatch: Dispatch
     workers: Workers
     waiting: Waiting
+    catching_up: CatchingUp
 
 
 async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Ground:
@@ -96,6 +104,7 @@ async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Gro
         tail,
         await opened.enter_async_context(Freshness(kafka, tail, TOPICS)),
         KafkaReleasedLog(kafka, await opened.enter_async_context(Lookup(kafka)), matchers),
+        KafkaReleasedLog(kafka, await opened.enter_async_context(Lookup(kafka, ahead=READ_AHEAD)), matchers),
         KafkaAttemptLog(kafka, matchers, Groups(kafka, lookup, DELIVERER, DUE_TOPICS)),
         ShardOf(due.production if settings.profile == "production" else due.local),
         SystemClock(),
@@ -129,6 +138,22 @@ def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> 
 
     in_turn = InTurn(on.tables.held, registry, standings, on.publisher, on.past, on.shard_of, queue, tenure, clock)
     journal = Journal(Grouped(on.publisher), clock, tried)
+    conditions = Conditions(on.tables.health, registry, on.publisher, queues, on.shard_of, clock, tenure)
+    catching_up = CatchingUp(
+        conditions,
+        on.missed,
+        on.tables.recipients,
+        tried,
+        in_turn,
+        queues,
+        clock,
+        tenure,
+        journal,
+        workers.wake,
+        on.fresh.caught_up,
+    )
+    conditions.changed = catching_up.look
+    registry.watchers.append(lambda _: catching_up.look())
     deliverer = Deliverer(
         standings,
         journal,
@@ -140,11 +165,14 @@ def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> 
         workers.wake,
         tried,
         in_turn,
+        conditions,
+        on.missed,
+        Overdue(clock, waiting, tenure, in_turn, conditions),
         tenure,
         on.fresh.caught_up,
     )
-    dispatch = Dispatch(registry, standings, sender, journal, tried, clock, in_turn, tenure)
-    return Sending(deliverer, dispatch, workers, waiting)
+    dispatch = Dispatch(registry, standings, sender, journal, tried, clock, in_turn, conditions, tenure)
+    return Sending(deliverer, dispatch, workers, waiting, catching_up)
 
 
 async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
@@ -193,6 +221,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         DELIVERER: lambda stop: consumers.one(_after(loaded, stop, delivering)),
         "senders": partial(sending.workers.run, sending.dispatch),
         "waiting": sending.waiting.run,
+        "catching-up": sending.catching_up.run,
         "challenges": challenger.run,
         "http": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }

@@ -38,6 +38,17 @@ class ReleasedLog(Protocol):
         """Return the record itself, whatever is in it."""
         ...
 
+    async def read_from(self, lane: Lane, offset: int, limit: int) -> list[tuple[int, StoryReleased | None]]:
+        """Return what lies at a place and behind it with its offsets, at most so many; None for what is no release.
+
+        Nothing at the end of the lane, nor where the log does not reach back any more (see `bounds`).
+        """
+        ...
+
+    async def bounds(self) -> dict[Lane, tuple[int, int]]:
+        """Return the first offset that each lane still has, and the one its next release will have."""
+        ...
+
     async def passed(self, take: Callable[[Record], None]) -> int:
         """Hand over what has gone through the matcher and may have overtaken something that has not.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from services.distribution.health_book import HealthBook
 from services.distribution.held_back import HeldBack
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
@@ -18,6 +19,7 @@ class Tables:
     recipients: Recipients
     standings: Standings
     held: HeldBack = field(default_factory=HeldBack)
+    health: HealthBook = field(default_factory=HealthBook)
 
     def apply(self, record: Record) -> None:
         """Give a record to the table of its topic."""
@@ -27,5 +29,6 @@ class Tables:
             self.recipients.apply(record)
         elif record.topic is Topic.ENDPOINT_HEALTH:
             self.held.apply(record)
+            self.health.apply(record)
         else:
             self.standings.apply(record)

@@ -1,16 +1,22 @@
 """Which copy of the product is judged: the real one, or one that is broken on purpose."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from services.distribution.catching_up import CatchingUp
+from services.distribution.condition import Condition
+from services.distribution.conditions import Conditions
 from services.distribution.deliveries import Delivery
+from services.distribution.detour import Detour, Place
 from services.distribution.dispatch import Dispatch
 from services.gateway.stream.gate import Gate, Passed, Refused, Release
 from services.gateway.stream.hub import StreamHub
 from services.gateway.stream.positions import Position
 from services.moderation.handlers import Desk, Taken
 from shared.domain.delivery import Verdict
+from shared.domain.events import StoryReleased
+from shared.domain.health import Loose
 from shared.domain.state import StoryState, StoryText
 from shared.platform.records import Record
 from tests.simulation.log import Crash
@@ -26,6 +32,8 @@ class Copy:
 
     desk: type[Desk] = Desk
     dispatch: type[Dispatch] = Dispatch
+    conditions: type[Conditions] = Conditions
+    reader: type[CatchingUp] = CatchingUp
     hub: type[StreamHub] = StreamHub
     commits_first: bool = False
     acks_errors: bool = False
@@ -66,6 +74,25 @@ class Numberless(Dispatch):
     def _verdict(self, delivery: Delivery) -> Verdict:
         verdict = Dispatch._verdict(self, delivery)
         return Verdict.SEND if verdict is Verdict.SUPERSEDED else verdict
+
+
+class TooFarAhead(CatchingUp):
+    """Goes on behind a delivery once it is handed out, whatever becomes of it."""
+
+    __slots__ = ()
+
+    def _hand_out(self, condition: Condition, detour: Detour, place: Place, event: StoryReleased, loose: Loose) -> None:
+        CatchingUp._hand_out(self, condition, detour, place, event, loose)
+        detour.answered(place)
+
+
+class Trusting(Conditions):
+    """Lets releases pass on the strength of a record that is not written yet."""
+
+    __slots__ = ()
+
+    async def _confirm(self, condition: Condition, detour: Detour, places: Sequence[tuple[Place, int]]) -> None:
+        condition.confirmed = condition.confirmed or detour.record(self.clock.now())
 
 
 class Open(Gate):
@@ -110,6 +137,8 @@ BROKEN = {
     "release numbers are not compared": Copy(dispatch=Numberless),
     "nothing is asked of the send gate": Copy(dispatch=Ungated),
     "nothing is asked of the stream's gate": Copy(hub=UngatedHub),
+    "a position goes ahead of the answers": Copy(reader=TooFarAhead),
+    "a release passes before the log owes it": Copy(conditions=Trusting),
     "a kill ends nothing that waits": Copy(dispatch=DeafToKills),
     "embargoes end by the machine's clock": Copy(desk=Hurried),
     "the output goes out before the state": Copy(desk=Hasty),

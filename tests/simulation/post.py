@@ -1,12 +1,13 @@
 """One life of distribution over the log in memory: the real tables, matcher, deliverer and dispatch."""
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.distribution.adapters.logs import LANES as LANE_TOPICS
 from services.distribution.adapters.logs import LOOK_BACK, due_from
 from services.distribution.attempts import Tried
+from services.distribution.breaker import Rules
 from services.distribution.deliverer import Deliverer
 from services.distribution.deliveries import Delivery
 from services.distribution.dispatch import backed_off
@@ -15,6 +16,7 @@ from services.distribution.journal import TIER_TOPICS, Journal
 from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
 from services.distribution.outcome import Delivered, GateShut, Outcome
+from services.distribution.overdue import Overdue
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
@@ -35,6 +37,9 @@ SHARDS = 2
 LANES = (Topic.RELEASED_FLASH, Topic.RELEASED)
 DUE_TOPICS = (Topic.DUE_FLASH, Topic.DUE, *TIER_TOPICS.values())
 DUE_PLACES = tuple((topic, shard) for topic in DUE_TOPICS for shard in range(SHARDS))
+RULES = Rules(in_a_row=2.0, first_open=timedelta(seconds=5), longest=timedelta(seconds=40))
+"""A breaker that opens soon and not for long: there are few answers in a schedule."""
+BURST = 3
 
 Exchange = tuple[Delivery, Coroutine[Any, Outcome | None, Outcome | None]]
 
@@ -50,6 +55,13 @@ class Readings:
         assert isinstance(event, StoryReleased)
         item = event.data.item.model_copy(update={"seq": offset, "lane": lane})
         return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
+
+    async def read_from(self, lane: Lane, offset: int, limit: int) -> list[tuple[int, StoryReleased | None]]:
+        records = self._log.of(LANE_TOPICS[lane])[offset : offset + limit]
+        return [(record.offset, await self.read(lane, record.offset)) for record in records]
+
+    async def bounds(self) -> dict[Lane, tuple[int, int]]:
+        return {lane: (0, len(self._log.of(topic))) for lane, topic in LANE_TOPICS.items()}
 
     async def record(self, lane: Lane, offset: int) -> Record | None:
         return self._log.of(LANE_TOPICS[lane])[offset]
@@ -115,6 +127,12 @@ class Post:
         )
         queue = self._queues.add
         in_turn = InTurn(held, registry, standings, self.appender, readings, shard_of, queue, tenure, clock)
+        self.conditions = copy.conditions(
+            self._tables.health, registry, self.appender, self._queues, shard_of, clock, tenure, RULES, BURST
+        )
+        self._reader = copy.reader(
+            self.conditions, readings, recipients, tried, in_turn, self._queues, clock, tenure, journal, lambda: None
+        )
         self._deliverer = Deliverer(
             standings,
             journal,
@@ -126,9 +144,14 @@ class Post:
             lambda: None,
             tried,
             in_turn,
+            self.conditions,
+            readings,
+            Overdue(clock, self._waiting, tenure, in_turn, self.conditions),
             tenure,
         )
-        self._dispatch = copy.dispatch(registry, standings, sender, journal, tried, clock, in_turn, tenure)
+        self._dispatch = copy.dispatch(
+            registry, standings, sender, journal, tried, clock, in_turn, self.conditions, tenure
+        )
         self._lanes = {topic: Consumer(log, topic) for topic in LANES}
         self._due = {place: Consumer(log, *place) for place in DUE_PLACES}
 
@@ -167,6 +190,10 @@ class Post:
             due.commit_taken()
         due.handled(record, await self._deliverer.handle(record))
         return True
+
+    async def catch_up(self) -> bool:
+        """Let the readers of endpoints that are behind go on; say whether any did."""
+        return await self._reader.step()
 
     def send(self) -> bool:
         """Begin the next delivery whose turn it is; it stands still where it waits for its connection."""
@@ -211,4 +238,6 @@ class Post:
     def at_rest(self) -> bool:
         if self.exchanges or len(self._queues) or len(self._waiting):
             return False  # a release that waited for an older one has no record that stays open for it
+        if any(self.conditions.behind()):
+            return False
         return all(one.at_rest for one in (*self._lanes.values(), *self._due.values()))

@@ -121,16 +121,16 @@ def _judge_order(arrival: Arrival, earlier: list[Arrival]) -> None:
             raise Violation(f"older after newer: {arrival} after release {one.release_no}")
 
 
+def endpoint_of(endpoint_id: str, state: EndpointState, at: datetime) -> Endpoint:
+    return Endpoint(
+        endpoint_id=endpoint_id, subscriber="sub", url=f"http://127.0.0.1:9/{endpoint_id}", state=state, created_at=at
+    )
+
+
 def register(log: Log, at: datetime) -> None:
     """Put the endpoints and their subscriptions on the log."""
     for endpoint_id, ordering in ENDPOINTS.items():
-        endpoint = Endpoint(
-            endpoint_id=endpoint_id,
-            subscriber="sub",
-            url=f"http://127.0.0.1:9/{endpoint_id}",
-            state=EndpointState.ACTIVE,
-            created_at=at,
-        )
+        endpoint = endpoint_of(endpoint_id, EndpointState.ACTIVE, at)
         subscription = Subscription(
             subscription_id=f"s_{endpoint_id}",
             subscriber="sub",

@@ -15,6 +15,8 @@ NAMES = (
     "take",
     "follow",
     "send",
+    "catch up",
+    "pause",
     "answer",
     "wait",
     "commit",

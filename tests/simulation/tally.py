@@ -16,6 +16,10 @@ MEANT = (
     "withholds",
     "embargoes",
     "second sendings",
+    "left alone",
+    "paused",
+    "in a burst",
+    "slow",
     "events shown",
     "kills shown",
     "stories gone",
@@ -34,6 +38,7 @@ class Tally:
         arrivals = world.receivers.arrivals
         answered = [(one.endpoint_id, one.story_id, one.release_no) for one in arrivals if one.answered]
         shown = [one for listener in world.listeners for story in listener.seen.values() for one in story]
+        behind = world.behind()
         self.counts += Counter(
             {
                 "schedules": 1,
@@ -45,6 +50,10 @@ class Tally:
                 "withholds": sum(one.kind is Kind.WITHHOLD for one in arrivals),
                 "embargoes": len(world.driver.not_before),
                 "second sendings": len(answered) - len(set(answered)),
+                "left alone": behind["breaker"],
+                "paused": behind["paused"],
+                "in a burst": behind["burst"],
+                "slow": behind["slow"],
                 "events shown": len(shown),
                 "kills shown": sum(one.kind is Kind.KILL for one in shown),
                 "stories gone": len(world.reader.gone),

@@ -1,6 +1,7 @@
 """The whole wire in one thread: a schedule says who goes next, when somebody dies, and what receivers answer."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from typing import Any, TypeVar
 
 from services.distribution.outcome import Delivered, Outcome, Refused, Unreachable
 from services.distribution.tables import TOPICS
+from shared.domain.health import HEALTH, EndpointHealth
+from shared.domain.subscription import EndpointState
 from shared.platform.clock import FixedClock
-from shared.platform.topics import Topic
+from shared.platform.topics import Topic, key_of, parts_of
 from tests.simulation.copies import REAL, Copy
 from tests.simulation.driver import STORIES, Driver
 from tests.simulation.gateway import HEARD, RELEASED, Gateway
@@ -18,7 +21,7 @@ from tests.simulation.listeners import LISTENERS, Listener, Page, Reader
 from tests.simulation.log import Crash, Log, Place
 from tests.simulation.newsroom import INBOXES, Newsroom, OwnClock
 from tests.simulation.post import DUE_PLACES, LANES, Post
-from tests.simulation.receivers import Contents, Receivers, Violation, register
+from tests.simulation.receivers import ENDPOINTS, Contents, Receivers, Violation, endpoint_of, register
 from tests.simulation.reckoning import reckon, reckon_shown
 from tests.simulation.view_store import ViewStore
 
@@ -92,6 +95,7 @@ class World:
         self._newsroom: Newsroom | None = None
         self._post: Post | None = None
         self._gateway: Gateway | None = None
+        self._paused: set[str] = set()
         self.crashes = 0
         self.wipes = 0
         register(self._log, BEGINNING)
@@ -126,6 +130,15 @@ class World:
         """Whether somebody runs who could die."""
         return self._newsroom is not None or self._post is not None
 
+    def behind(self) -> Counter[str]:
+        """Why endpoints were owed something from the log, by how many records said so."""
+        found: Counter[str] = Counter()
+        for record in self._log.of(Topic.ENDPOINT_HEALTH):
+            if parts_of(record.key or "")[1] == HEALTH and record.value is not None:
+                owed = EndpointHealth.model_validate_json(record.value).catch_up
+                found[owed.why if owed else "over"] += 1
+        return found
+
     @property
     def asked(self) -> bool:
         """Whether an endpoint is to answer."""
@@ -147,6 +160,8 @@ class World:
             "take": lambda a, b: [self._take(a) for _ in range(b % 4 + 1)],
             "follow": lambda a, _: self._follow(a),
             "send": lambda _, b: [self._send() for _ in range(b % 4 + 1)],
+            "catch up": lambda *_: self._catch_up(),
+            "pause": lambda a, b: self._pause(tuple(ENDPOINTS)[a % len(ENDPOINTS)], paused=b % 2 == 0),
             "answer": lambda a, b: self._go_on(a, ANSWERS[b % len(ANSWERS)]),
             "wait": lambda a, _: self._wait(PAUSES[a % len(PAUSES)]),
             "commit": lambda a, _: self._commit(a),
@@ -179,6 +194,9 @@ class World:
 
     def _send(self) -> bool:
         return self._in_post(lambda post: post.send())
+
+    def _catch_up(self) -> bool:
+        return self._in_post(lambda post: done(post.catch_up()))
 
     def _go_on(self, number: int, answer: Outcome) -> bool:
         return self._in_post(lambda post: post.go_on(number, answer))
@@ -223,6 +241,15 @@ class World:
         life = (self._newsroom, self._post, self._gateway)[which % 3]
         if life:
             life.commit()
+
+    def _pause(self, endpoint_id: str, *, paused: bool) -> None:
+        """Let the owner of an endpoint pause or resume it."""
+        state = EndpointState.PAUSED if paused else EndpointState.ACTIVE
+        if paused == (endpoint_id in self._paused):
+            return
+        self._paused ^= {endpoint_id}
+        value = endpoint_of(endpoint_id, state, BEGINNING).model_dump_json().encode()
+        self._log.append(Topic.SUBSCRIPTION_STATE, key_of(endpoint_id, "endpoint"), value)
 
     def _stop(self, which: int) -> None:
         """A planned restart: exchanges in hand end, what has passed is committed; nothing may come twice for it."""
@@ -314,7 +341,7 @@ class World:
             steps += [lambda n=n: self._follow(n) for n in range(len(TOPICS))]  # type: ignore[misc]
             steps += [lambda n=n: self._hear(n) for n in range(len(HEARD))]  # type: ignore[misc]
             steps += [lambda n=n: self._view(n) for n in range(len(RELEASED))]  # type: ignore[misc]
-            steps += [self._send] * 3
+            steps += [*[self._send] * 3, self._catch_up]
             chance.shuffle(steps)
             busy = [step() for step in steps]
             for _ in range(chance.randrange(6)):
@@ -328,6 +355,8 @@ class World:
         return bad
 
     def _drain(self, chance: Random) -> None:
+        for endpoint_id in sorted(self._paused):
+            self._pause(endpoint_id, paused=False)
         bad, pause = BAD_ANSWERS, 1.0
         for _ in range(ROUNDS):
             bad = self._sweep(chance, 200, bad)

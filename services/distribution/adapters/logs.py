@@ -10,7 +10,7 @@ from shared.domain.events import DeliveryAttempted, DeliveryDue, StoryReleased, 
 from shared.domain.story import Lane
 from shared.platform.consuming import Record, committed, follower_group
 from shared.platform.logs import logger
-from shared.platform.reading import Lookup, Tail, TopicPartition, end_offsets
+from shared.platform.reading import Lookup, Tail, TopicPartition, beginning_offsets, end_offsets
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 
@@ -60,11 +60,19 @@ class KafkaReleasedLog:
     async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
         """Raises TimeoutError when the broker does not answer."""
         record = await self.record(lane, offset)
-        event = parse_event(record.value) if record else None
-        if not isinstance(event, StoryReleased):
-            return None
-        item = event.data.item.model_copy(update={"seq": offset, "lane": lane})
-        return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
+        return _release(record, lane) if record else None
+
+    async def read_from(self, lane: Lane, offset: int, limit: int) -> list[tuple[int, StoryReleased | None]]:
+        """Raises TimeoutError when the broker does not answer."""
+        records = await self._lookup.read_from(LANES[lane], 0, offset, limit)
+        return [(record.offset, _release(record, lane)) for record in records]
+
+    async def bounds(self) -> dict[Lane, tuple[int, int]]:
+        """Raises aiokafka's KafkaError without a broker."""
+        topics = tuple(LANES.values())
+        begins, ends = await asyncio.gather(beginning_offsets(self._kafka, topics), end_offsets(self._kafka, topics))
+        places = {lane: TopicPartition(topic, 0) for lane, topic in LANES.items()}
+        return {lane: (begins[at], ends[at]) for lane, at in places.items()}
 
     async def record(self, lane: Lane, offset: int) -> Record | None:
         """Raises TimeoutError when the broker does not answer."""
@@ -88,6 +96,18 @@ class KafkaReleasedLog:
 
         async with Tail(self._kafka, (topic,)) as tail:
             await tail.load(keep, since=since)
+
+
+def _release(record: Record, lane: Lane) -> StoryReleased | None:
+    """The release in a record, its item with its place; None for anything else, which the matcher has parked."""
+    try:
+        event = parse_event(record.value)
+    except Unprocessable:
+        return None
+    if not isinstance(event, StoryReleased):
+        return None
+    item = event.data.item.model_copy(update={"seq": record.offset, "lane": lane})
+    return event.model_copy(update={"data": event.data.model_copy(update={"item": item})})
 
 
 class KafkaAttemptLog:

@@ -5,14 +5,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.distribution.attempts import Tried
+from services.distribution.catching_up import CatchingUp
+from services.distribution.conditions import Conditions
 from services.distribution.deliverer import Deliverer
 from services.distribution.dispatch import Dispatch
+from services.distribution.health_book import HealthBook
 from services.distribution.held_back import HeldBack
 from services.distribution.in_turn import InTurn
-from services.distribution.journal import Journal
+from services.distribution.journal import TIER_OF, Journal
 from services.distribution.matching import ShardOf
 from services.distribution.outcome import Delivered, GateShut, Outcome, Timing
+from services.distribution.overdue import Overdue
 from services.distribution.queues import FairQueues
+from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from services.distribution.standings import Standings
@@ -41,6 +46,7 @@ class Log:
     flashes: dict[int, Record] = field(default_factory=dict)
     flash_waits: dict[int, int] = field(default_factory=dict)
     asked_back_to: list[datetime | None] = field(default_factory=list)
+    tiers_read: int = 0
 
     async def publish(
         self,
@@ -68,6 +74,17 @@ class Log:
 
     async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
         return self.lanes.get((lane, offset))
+
+    async def read_from(self, lane: Lane, offset: int, limit: int) -> list[tuple[int, StoryReleased | None]]:
+        places = sorted(at for of, at in self.lanes if of is lane)
+        if places and offset < places[0]:
+            return []  # as the broker does where the log does not reach back any more
+        places = [at for at in places if at >= offset]
+        return [(at, self.lanes[lane, at]) for at in places[:limit]]
+
+    async def bounds(self) -> dict[Lane, tuple[int, int]]:
+        places = {lane: [at for of, at in self.lanes if of is lane] for lane in Lane}
+        return {lane: (min(found, default=0), max(found, default=-1) + 1) for lane, found in places.items()}
 
     async def record(self, lane: Lane, offset: int) -> Record | None:
         return self.flashes.get(offset) if lane is Lane.FLASH else None
@@ -133,6 +150,8 @@ class Bench:
     tried: Tried = field(default_factory=Tried)
     queues: FairQueues = field(default_factory=lambda: FairQueues(20, probation=1.0))
     held: HeldBack = field(default_factory=HeldBack)
+    book: HealthBook = field(default_factory=HealthBook)
+    recipients: Recipients = field(default_factory=Recipients)
     alive: bool = True
 
     def __post_init__(self) -> None:
@@ -151,6 +170,21 @@ class Bench:
             self.clock,
         )
         journal = Journal(self.log, self.clock, self.tried)
+        self.conditions = Conditions(
+            self.book, self.registry, self.log, self.queues, self.shard_of, self.clock, self.tenure
+        )
+        self.reader = CatchingUp(
+            self.conditions,
+            self.log,
+            self.recipients,
+            self.tried,
+            self.in_turn,
+            self.queues,
+            self.clock,
+            self.tenure,
+            journal,
+            lambda: None,
+        )
         self.deliverer = Deliverer(
             self.standings,
             journal,
@@ -162,18 +196,36 @@ class Bench:
             lambda: None,
             self.tried,
             self.in_turn,
+            self.conditions,
+            self.log,
+            Overdue(self.clock, self.waiting, self.tenure, self.in_turn, self.conditions),
             self.tenure,
         )
         self.dispatch = Dispatch(
-            self.registry, self.standings, self.wire, journal, self.tried, self.clock, self.in_turn, self.tenure
+            self.registry,
+            self.standings,
+            self.wire,
+            journal,
+            self.tried,
+            self.clock,
+            self.in_turn,
+            self.conditions,
+            self.tenure,
         )
 
     async def restarted(self) -> "Bench":
         """Return a successor that has read what this one wrote, its endpoints and subscriptions known."""
-        again = Bench(log=self.log, registry=self.registry, standings=self.standings, clock=self.clock)
+        again = Bench(
+            log=self.log,
+            registry=self.registry,
+            standings=self.standings,
+            clock=self.clock,
+            recipients=self.recipients,
+        )
         again.log.attempts = self.log.rows()
         for one in self.log.health():
             again.held.apply(one)
+            again.book.apply(one)
         await again.deliverer.gained(frozenset({0}))
         return again
 
@@ -201,6 +253,19 @@ class Bench:
         while (one := self.queues.take()) is not None:
             outcome = await self.dispatch.deliver(one)
             self.queues.finish(one, 0.001, ok=isinstance(outcome, Delivered))
+
+    async def read_tiers(self) -> None:
+        """Let what was put into tiers since the last time be read, and held there for its time."""
+        tiered = self.log.on(*TIER_OF)
+        for one in tiered[self.log.tiers_read :]:
+            await self.deliverer.handle(record(one.topic, one.value, 0, one.partition or 0))
+        self.log.tiers_read = len(tiered)
+
+    async def catch_up(self) -> None:
+        """Let the reader and what it hands out go on until nobody can do any more at this moment."""
+        while await self.reader.step():
+            await self.work()
+        await self.work()
 
     async def fall_due(self, seconds: float) -> None:
         """Move the clock on, do what falls due by then, and send what that put in the queues."""

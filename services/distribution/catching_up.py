@@ -1,0 +1,273 @@
+"""How does an endpoint get what it is owed from the log? A reader per endpoint goes through the released lanes.
+
+Capped in rate and in what it has in hand, flashes to their end before anything routine, in the order of the log. It
+hands on what its endpoint is owed and does not have; queues, gate and order do the rest as for any delivery.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from services.distribution.attempts import Tried
+from services.distribution.condition import Condition
+from services.distribution.conditions import Conditions
+from services.distribution.deliveries import Delivery, body_of
+from services.distribution.detour import LANES, Detour, Place
+from services.distribution.in_turn import InTurn
+from services.distribution.journal import Journal
+from services.distribution.ports import Clock, ReleasedLog
+from services.distribution.queues import FairQueues
+from services.distribution.recipients import Recipients
+from services.distribution.tenure import Tenure
+from shared.domain.delivery import delivery_id
+from shared.domain.events import StoryReleased
+from shared.domain.health import Loose
+from shared.domain.story import Lane
+from shared.platform.logs import logger
+
+IN_HAND: Final = 32
+"""Deliveries of one endpoint that its reader gives to the queues at a time."""
+
+AT_ONCE: Final = 64
+"""Releases read at a time; what the endpoint is not owed costs nothing but that."""
+
+PENDING_LASTS: Final = timedelta(hours=24)
+"""What falls due for an endpoint that has not answered its challenge waits for so long."""
+
+TEND_EVERY: Final = timedelta(seconds=1)
+WRITE_EVERY: Final = timedelta(seconds=5)
+NAP_S: Final = 0.25
+
+
+async def at_once() -> None:
+    """The tables of whoever reads nothing from elsewhere are never behind."""
+
+
+@dataclass(slots=True)
+class CatchingUp:
+    """The readers of all endpoints that are behind, one step at a time. `per_second`: deliveries of one endpoint."""
+
+    conditions: Conditions
+    released: ReleasedLog
+    recipients: Recipients
+    tried: Tried
+    in_turn: InTurn
+    queues: FairQueues
+    clock: Clock
+    tenure: Tenure
+    journal: Journal
+    wake: Callable[[], None]
+    caught_up: Callable[[], Awaitable[None]] = at_once
+    """Returns once the tables hold all that was in their topics when it was called."""
+    per_second: float = 200.0
+    _tended_at: datetime | None = None
+    _written_at: dict[str, datetime] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look(self) -> None:
+        """Something may be done now that could not a moment ago."""
+        self._changed.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Job: step until `stop`. An error of ours ends the job."""
+        while not stop.is_set():
+            self._changed.clear()
+            if await self.step():
+                continue
+            nap = asyncio.create_task(self._changed.wait())
+            await asyncio.wait({nap}, timeout=NAP_S)
+            nap.cancel()
+
+    async def step(self) -> bool:
+        """Let each endpoint that is behind come as far as it can at this moment; tell whether any did."""
+        busy = False
+        await self._tend()
+        for condition, detour in self.conditions.behind():
+            if self.tenure.term(condition.shard) == condition.term and self.tenure.alive():
+                busy |= await self._step_of(condition, detour)
+        return busy
+
+    async def _tend(self) -> None:
+        """Once a second, look at those for whom time alone changes something."""
+        now = self.clock.now()
+        if self._tended_at is not None and now - self._tended_at < TEND_EVERY:
+            return
+        self._tended_at = now
+        for endpoint_id in await self.conditions.tend():
+            endpoint = self.conditions.registry.endpoints.get(endpoint_id)
+            if endpoint is not None:
+                logger().error("endpoint.disabled", endpoint_id=endpoint_id, why="no success for 72 h")
+                await self.journal.disable(endpoint)
+
+    async def _step_of(self, condition: Condition, detour: Detour) -> bool:
+        if self.conditions.is_over_for(condition.endpoint_id):
+            await self._abandon(condition, detour)
+            return True
+        room = self._room(condition, detour)
+        handed = 0
+        if room and not detour.is_over:
+            if not detour.reading:
+                detour.reading = detour.folds = True
+                await self.conditions.write(condition)
+            handed = await self._read(condition, detour, room)
+        if detour.is_over and condition.detour is detour:
+            self._written_at.pop(condition.endpoint_id, None)
+            await self.conditions.end(condition)
+            return True
+        if detour.reading:
+            await self._write_now_and_then(condition)
+        return handed > 0
+
+    def _room(self, condition: Condition, detour: Detour) -> int:
+        """How many may be handed out now."""
+        now, endpoint_id = self.clock.now(), condition.endpoint_id
+        if not self.conditions.is_ready(endpoint_id) or (detour.resume_at and now < detour.resume_at):
+            return 0
+        if not detour.reading and self.queues.outstanding(endpoint_id) > len(detour.in_hand):
+            return 0  # what was queued before goes first, or comes back
+        if condition.breaker.state == "closed":
+            return IN_HAND - len(detour.in_hand)
+        return 0 if detour.in_hand or not condition.breaker.probing(now) else 1
+
+    async def _read(self, condition: Condition, detour: Detour, room: int) -> int:
+        """Hand out up to `room` deliveries; return how many places were gone through."""
+        handed = gone = 0
+        for lane in LANES:
+            for loose in detour.waiting(lane):
+                if handed >= room or not self._goes_on(condition, detour):
+                    break
+                handed += await self._take_loose(condition, detour, Place(lane, loose.offset), loose)
+                gone += 1
+            while handed < room and detour.has_ahead(lane):
+                new, passed = await self._take_next(condition, detour, lane, room - handed)
+                handed, gone = handed + new, gone + passed
+                if not passed:
+                    break
+            if handed >= room or not self._goes_on(condition, detour):
+                break
+        if handed:
+            detour.resume_at = self.clock.now() + timedelta(seconds=handed / self.per_second)
+            self.wake()
+        else:
+            condition.breaker.not_probed()
+        return gone
+
+    async def _take_loose(self, condition: Condition, detour: Detour, place: Place, loose: Loose) -> bool:
+        """Hand out one that is owed by itself; one that is done with, or gone, is owed no more."""
+        event = await self.released.read(*place)
+        if not self._goes_on(condition, detour):
+            return False
+        if event is None:
+            self.conditions.lose(condition, place.lane, place.offset, place.offset + 1)
+            detour.answered(place)
+            await self.in_turn.gone(condition.endpoint_id, *place)
+            return False
+        if self._has(condition.endpoint_id, event, loose.attempts, ended=False):
+            detour.answered(place)
+            return False
+        self._hand_out(condition, detour, place, event, loose)
+        return True
+
+    async def _take_next(self, condition: Condition, detour: Detour, lane: Lane, room: int) -> tuple[int, int]:
+        """Read on in a lane; return how many were handed out, and how many places were passed."""
+        found = await self.released.read_from(lane, detour.position[lane], AT_ONCE)
+        if not found:
+            return 0, await self._past_what_is_gone(condition, detour, lane)
+        detour.claim(lane, found[-1][0] + 1)
+        await self.caught_up()
+        if not self._goes_on(condition, detour):
+            return 0, 0
+        handed = passed = 0
+        for offset, event in found:
+            if handed == room:
+                break
+            place = Place(lane, offset)
+            if event is not None and offset not in detour.loose[lane] and self._is_owed(condition.endpoint_id, event):
+                self._hand_out(condition, detour, place, event, Loose(offset=offset))
+                handed += 1
+            detour.pass_by(lane, offset + 1)
+            passed += 1
+        detour.claim(lane, 0)
+        return handed, passed
+
+    async def _past_what_is_gone(self, condition: Condition, detour: Detour, lane: Lane) -> int:
+        """Go on where the log begins now; what lay before that is told as lost."""
+        begin, _ = (await self.released.bounds())[lane]
+        position = detour.position[lane]
+        if position >= begin:
+            logger().error("catch_up.nothing_there", endpoint_id=condition.endpoint_id, lane=lane, offset=position)
+            return 0
+        self.conditions.lose(condition, lane, position, begin)
+        detour.pass_by(lane, begin)
+        return begin - position
+
+    async def _abandon(self, condition: Condition, detour: Detour) -> None:
+        """Nothing will be sent to it any more; its owner is told what that leaves unsent."""
+        for lane, begin in detour.record(self.clock.now()).begins.items():
+            end = max(detour.until.get(lane, 0), *(each + 1 for each in detour.loose[lane]), begin)
+            if end > begin:
+                self.conditions.lose(condition, lane, begin, end)
+        await self.conditions.end(condition)
+
+    def _is_owed(self, endpoint_id: str, event: StoryReleased) -> bool:
+        """Whether the endpoint is owed a release, and nobody has dealt with it."""
+        item = event.data.item
+        since = self.recipients.since(item.story_id, endpoint_id)
+        return since is not None and since <= item.release_no and not self._has(endpoint_id, event, 0, ended=True)
+
+    def _has(self, endpoint_id: str, event: StoryReleased, attempts: int, *, ended: bool) -> bool:
+        """Whether its last row says that nothing is left to do, or that somebody else does it.
+
+        `ended`: what was given up is not tried once more. A release that is done and still listed as unanswered is
+        brought to its end once more.
+        """
+        item = event.data.item
+        known = delivery_id(item.story_id, item.release_no, endpoint_id)
+        done = self.tried.is_done(known, attempts) or (ended and self.tried.how_it_ended(known) is not None)
+        return done and not self.in_turn.held.lists(endpoint_id, item.story_id, item.release_no)
+
+    def _hand_out(self, condition: Condition, detour: Detour, place: Place, event: StoryReleased, loose: Loose) -> None:
+        item, endpoint_id = event.data.item, condition.endpoint_id
+        delivery = Delivery(
+            delivery_id(item.story_id, item.release_no, endpoint_id),
+            endpoint_id,
+            condition.shard,
+            body_of(item),
+            partial(self._answered, condition, detour, place),
+            item=item,
+            attempts=loose.attempts,
+            first_failed_at=loose.first_failed_at,
+            cause=event.event_id,
+            stage_times=event.stage_times,
+            term=condition.term,
+            reread=True,
+            lapsed=self._lapsed(detour, item.released_at),
+        )
+        detour.hand_out(place)
+        if condition.breaker.state == "half_open":
+            detour.probe = place
+        self.queues.add(delivery)
+
+    def _lapsed(self, detour: Detour, released_at: datetime) -> str:
+        """Why it is too late for one; empty when it is not."""
+        late = detour.why == "pending" and self.clock.now() - released_at > PENDING_LASTS
+        return "endpoint pending for too long" if late else ""
+
+    def _answered(self, condition: Condition, detour: Detour, place: Place) -> None:
+        self.conditions.unprobed(condition, detour, place)
+        detour.answered(place)
+        self.look()
+
+    def _goes_on(self, condition: Condition, detour: Detour) -> bool:
+        """Whether this is still ours, and still what was asked about before waiting."""
+        return condition.detour is detour and self.tenure.term(condition.shard) == condition.term
+
+    async def _write_now_and_then(self, condition: Condition) -> None:
+        """Let a successor begin not too far behind; what is answered meanwhile it finds in the delivery log."""
+        now = self.clock.now()
+        if now - self._written_at.setdefault(condition.endpoint_id, now) >= WRITE_EVERY:
+            self._written_at[condition.endpoint_id] = now
+            await self.conditions.write(condition)
