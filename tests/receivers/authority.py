@@ -26,18 +26,33 @@ class Authority:
         """The authority's own certificate, for clients that are to trust it."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    def demanding(self, *names: str) -> ssl.SSLContext:
+        """Return a server context that talks only to clients with a certificate of this authority."""
+        context = self.serving(*names)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=self.pem)
+        return context
+
+    def client(self, name: str) -> bytes:
+        """Return a client's certificate and key, as one PEM."""
+        certificate, key = self._issue(name, valid_for=timedelta(hours=1))
+        return certificate.public_bytes(serialization.Encoding.PEM) + _pem(key)
+
     def serving(self, *names: str, valid_for: timedelta = timedelta(hours=1)) -> ssl.SSLContext:
         """Return a server context whose certificate is for `names` only; a negative `valid_for` has run out."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        unsigned = _certificate(subject, self._name, key, valid_for)
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-        certificate = unsigned.add_extension(alternatives, critical=False).sign(self._key, hashes.SHA256())
+        certificate, key = self._issue(*names, valid_for=valid_for)
         chain = self._folder / f"{names[0]}.pem"
         chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + _pem(key))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         return context
+
+    def _issue(self, *names: str, valid_for: timedelta) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        unsigned = _certificate(subject, self._name, key, valid_for)
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        return unsigned.add_extension(alternatives, critical=False).sign(self._key, hashes.SHA256()), key
 
 
 def _certificate(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.receivers.serving import Peer, Script, answer
 
 GIB = 1024**3
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def hanging(peer: Peer) -> None:
@@ -100,6 +101,42 @@ async def gzip_bomb(peer: Peer) -> None:
     body = gzip.compress(bytes(64 * 1024**2), 9)
     while await peer.request():
         await peer.say(answer(200, body, [("Content-Encoding", "gzip")]))
+
+
+async def endless_chunk_extension(peer: Peer) -> None:
+    """Begin a chunk and never end the line that tells its size."""
+    await peer.request()
+    await _flood(peer, CHUNKED + b"2;", b"x=y;" * 1024)
+
+
+async def endless_trailers(peer: Peer) -> None:
+    """Send a whole body, then trailer after trailer."""
+    await peer.request()
+    await _flood(peer, CHUNKED + b"2\r\nok\r\n0\r\n", b"X-More: and more\r\n" * 64)
+
+
+async def crumbs(peer: Peer) -> None:
+    """Send a body as chunks of one byte each, for ever."""
+    await peer.request()
+    await _flood(peer, CHUNKED, b"1\r\n.\r\n" * 512)
+
+
+async def refusing_unread(peer: Peer) -> None:
+    """Refuse a request at its first byte, and never read the rest."""
+    await peer.some()
+    await peer.say(answer(413, b"too large"))
+    await peer.unread()
+
+
+async def leaving_unread(peer: Peer) -> None:
+    """Hang up at the first byte of a request."""
+    await peer.some()
+
+
+async def lying_about_closing(peer: Peer) -> None:
+    """Announce the end of the connection with every answer, and stay."""
+    while await peer.request():
+        await peer.say(answer(200, headers=[("Connection", "close")]))
 
 
 async def closing_early(peer: Peer) -> None:

@@ -46,6 +46,25 @@ class Peer:
         self._receiver.requests.append(request)
         return request
 
+    async def some(self) -> bytes:
+        """Read whatever has come, once anything has."""
+        return await self._reader.read(1)
+
+    async def join(self, host: str, port: int) -> None:
+        """Become one end of a tunnel to somewhere else, until either side hangs up."""
+        reader, writer = await asyncio.open_connection(host, port)
+        ways = {
+            asyncio.create_task(_relay(self._reader, writer)),
+            asyncio.create_task(_relay(reader, self._writer)),
+        }
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            writer.close()
+
     async def say(self, data: bytes) -> None:
         """Send bytes and wait until the other side takes them in."""
         self._writer.write(data)
@@ -65,6 +84,12 @@ class Peer:
     def reset(self) -> None:
         """Kill the connection."""
         self._writer.transport.abort()
+
+
+async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
 
 
 Script: TypeAlias = Callable[[Peer], Awaitable[None]]

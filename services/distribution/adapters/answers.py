@@ -101,7 +101,7 @@ class AnswerReader:
     def _is_endless(self) -> bool:
         if self.status:
             return False
-        if self.received > self._budgets.head or self._since_line > self._budgets.line:
+        if self.received > self._budgets.head or self._since_line > self._line + STEP:  # a step may end lines before it
             self.give_up(wording.NO_END)
             return True
         return False
