@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from services.distribution.attempts import Tried, row_of
+from services.distribution.attempts import ATTEMPTED_TYPE, PRODUCER, Row, Tried, row_of
 from services.distribution.deliveries import Delivery
 from services.distribution.outcome import Delivered, Refused, name_of
 from services.distribution.ports import Clock, Publishing
 from services.distribution.sending import Answer
-from shared.domain.events import DeliveryAttempted, DeliveryRetry, Retry, derived_id, encode_event
+from shared.domain.events import DeliveryRetry, Retry, derived_id, encode_event
 from shared.domain.retry_schedule import Tier
 from shared.domain.subscription import Endpoint, EndpointState
-from shared.platform.envelopes import headers_for
-from shared.platform.logs import logger
+from shared.platform.canonical_lines import CanonicalLine
+from shared.platform.envelopes import cloud_headers, headers_for
 from shared.platform.topics import Topic, key_of
 
 TIER_TOPICS: Final = {
@@ -24,6 +24,11 @@ TIER_TOPICS: Final = {
     Tier.SIX_HOURS: Topic.RETRY_6H,
 }
 TIER_OF: Final = {topic: tier for tier, topic in TIER_TOPICS.items()}
+
+ATTEMPTED_LINE: Final = CanonicalLine(
+    "delivery.attempted",
+    *("delivery_id", "endpoint_id", "story_id", "release_no", "n", "state", "outcome", "status", "ms"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +83,17 @@ class Journal:
             next_attempt_at=next_attempt_at,
         )
         await self.write(row, delivery)
-        logger().info(
-            "delivery.attempted",
-            delivery_id=delivery.delivery_id,
-            endpoint_id=endpoint.endpoint_id,
-            story_id=row.story_id,
-            release_no=row.release_no,
-            n=n,
-            state=state,
-            outcome=row.data.outcome,
-            status=status,
-            ms=row.data.ms,
+        item = delivery.item
+        ATTEMPTED_LINE(
+            delivery.delivery_id,
+            endpoint.endpoint_id,
+            item.story_id if item else "",
+            item.release_no if item else None,
+            n,
+            state,
+            row.outcome,
+            status,
+            row.ms,
         )
 
     async def end(self, delivery: Delivery, endpoint: Endpoint | None, state: str, outcome: str) -> None:
@@ -97,10 +102,11 @@ class Journal:
         row = row_of(delivery, subscriber, state, outcome, self.clock.now(), n=delivery.attempts)
         await self.write(row, delivery)
 
-    async def write(self, row: DeliveryAttempted, delivery: Delivery) -> None:
+    async def write(self, row: Row, delivery: Delivery) -> None:
         """Append a row to the delivery log."""
-        shard = delivery.shard
-        await self.publisher.publish(Topic.ATTEMPTS, str(shard), encode_event(row), headers_for(row), partition=shard)
+        shard, event_id = delivery.shard, row.event_id
+        headers = cloud_headers(event_id, ATTEMPTED_TYPE, PRODUCER, row.at)
+        await self.publisher.publish(Topic.ATTEMPTS, str(shard), row.encoded(event_id), headers, partition=shard)
         self.tried.take(row, shard, may_overtake=delivery.urgency == "flash")
 
     async def disable(self, endpoint: Endpoint) -> None:

@@ -4,6 +4,7 @@ Unknown fields are ignored, so that a consumer outlives additions; a known type 
 `Undecodable`. Inside v1 shapes only grow.
 """
 
+import hashlib
 import uuid
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -17,6 +18,9 @@ from shared.domain.story import Kind, Lane
 
 NAMESPACE: Final = uuid.UUID("6f3d6e0e-8f5b-5a53-9a3e-6d2f0a7c51b4")
 """Namespace of every derived `event_id` (UUIDv5)."""
+_NAMESPACE_BYTES: Final = NAMESPACE.bytes
+
+MAIN_TENANT: Final = "main"
 
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -170,7 +174,7 @@ class Envelope(Shape):
     """Fields every event carries; `stage_times` are epoch µs (the flight record travels with the story)."""
 
     event_id: str
-    tenant: str = "main"
+    tenant: str = MAIN_TENANT
     story_id: str
     version: int | None = None
     release_no: int | None = None
@@ -264,7 +268,10 @@ def encode_event(event: Event) -> bytes:
 
 def derived_id(*parts: str) -> str:
     """Return the UUIDv5 of the parts, the same for the same parts for ever (design 4.3)."""
-    return str(uuid.uuid5(NAMESPACE, "\t".join(parts)))
+    digest = hashlib.sha1(_NAMESPACE_BYTES + "\t".join(parts).encode(), usedforsecurity=False).hexdigest()
+    # by hand, at a fifth of the cost of uuid.uuid5: version 5 and the variant of RFC 9562, section 5.5
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def epoch_us(at: datetime) -> int:

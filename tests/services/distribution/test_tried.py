@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.distribution.attempts import Tried, row_of
+from shared.domain.events import DeliveryAttempted, parse_event
 from tests.services.distribution.deliveries import NOON, delivery
 
 
@@ -23,7 +24,10 @@ def test_what_was_read_back_is_not_forgotten_for_what_comes_after_it() -> None:
     tried = Tried(remembered=3)
     backlog = [delivery(story_id=f"urn:{number}") for number in range(10)]
     for one in backlog:
-        tried.read_back(row_of(one, "sub_1", "delivered", "200", NOON, n=1), 0)
+        row = row_of(one, "sub_1", "delivered", "200", NOON, n=1)
+        event = parse_event(row.encoded(row.event_id))
+        assert isinstance(event, DeliveryAttempted)
+        tried.read_back(event, 0)
     for number in range(3):
         tried.take(row_of(delivery(story_id=f"urn:new:{number}"), "sub_1", "delivered", "200", NOON, n=1), 0)
     assert all(tried.is_done(one.delivery_id, 0) for one in backlog)
