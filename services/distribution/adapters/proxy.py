@@ -60,7 +60,8 @@ async def tunnel(sock: socket.socket, proxy: EgressProxy, address: str, port: in
         reply += more
     head, _, rest = reply.partition(b"\r\n\r\n")
     version, _, status = head.partition(b" ")
-    if not version.startswith(b"HTTP/1.") or rest:
+    code = status[:3].decode("latin-1")
+    if not version.startswith(b"HTTP/1.") or not code.isdecimal() or (code[0] == "2" and rest):
         raise ProxyRefused("the egress proxy does not speak HTTP")
-    if not status.startswith(b"2"):
-        raise ProxyRefused(f"the egress proxy answered {status[:3].decode('latin-1')!r}")
+    if code[0] != "2":
+        raise ProxyRefused(f"the egress proxy answered {code}")

@@ -1,0 +1,40 @@
+"""A forward proxy on a real socket that makes tunnels, and what it was asked for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.receivers.serving import Peer, Receiver, receiving
+
+MADE = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that listens; each request it got stands in `receiver.requests`, `target` in the form host:port."""
+
+    receiver: Receiver
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.receiver.host}:{self.receiver.port}"
+
+    @property
+    def tunnels(self) -> list[str]:
+        return [request.target for request in self.receiver.requests]
+
+
+@asynccontextmanager
+async def proxying(reply: bytes = MADE) -> AsyncIterator[Proxy]:
+    """Run a proxy while the block lasts. It says `reply` to every CONNECT, and makes the tunnel if that is a 200."""
+
+    async def script(peer: Peer) -> None:
+        request = await peer.request()
+        assert request is not None
+        await peer.say(reply)
+        if reply == MADE:
+            host, _, port = request.target.rpartition(":")
+            await peer.join(host.strip("[]"), int(port))
+
+    async with receiving(script) as receiver:
+        yield Proxy(receiver)
