@@ -4,7 +4,7 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-embargoes bench-matching bench-rebuild bench-recovery requirements clean
+.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-delivery bench-embargoes bench-matching bench-rebuild bench-recovery bench-sender requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ bench: ## Measure the wire on this machine
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.bench $(ARGS)
 
+bench-delivery: ## Measure webhooks beside floors, aims and bare loops (QUICK=1 ROWS="fan-out steady")
+	@$(BOOTSTRAP) dev
+	@$(VENV)/python -m tests.bench.delivery $(if $(QUICK),--quick) $(ROWS) $(ARGS)
+
 bench-embargoes: ## File embargoes that end together: how long until all are released, and a flash meanwhile?
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.bench.embargoes $(ARGS)
@@ -86,6 +90,10 @@ bench-rebuild: ## Empty Redis under a wire with 100,000 stories: when are its vi
 bench-recovery: ## Kill every service, then the broker for a minute: when is each at work again?
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.bench.recovery $(ARGS)
+
+bench-sender: ## Post to receivers on this machine through our sender, aiohttp's, and a bare loop: what does one POST cost?
+	@$(BOOTSTRAP) dev --only-python
+	@$(VENV)/python -m tests.bench.sender $(ARGS)
 
 COMPILE = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make requirements' $(ARGS) pyproject.toml requirements/build.in

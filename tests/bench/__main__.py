@@ -2,21 +2,18 @@
 
 import argparse
 import asyncio
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.local.layout import PROJECT
 from tests.bench.figures import Spread, spread, table
+from tests.bench.kept import KEPT_IN, keep
 from tests.bench.load import Run, a_load
+from tests.bench.machine import commit_at_hand, resident_mib, where
 from tests.journeys.instance import NotRunning, Wire, a_whole_wire
 
-KEPT_IN = PROJECT / "docs" / "benchmarks.md"
+COMMAND = "make bench"
 LANES = {"routine": 4, "flash": 1}
 NO_QUOTA = {"WIRE_FLASH_QUOTA": "1000000"}  # a flash beyond its source's quota would ride routine
 
@@ -24,7 +21,7 @@ NO_QUOTA = {"WIRE_FLASH_QUOTA": "1000000"}  # a flash beyond its source's quota 
 def main() -> int:
     """Run it; returns 0, or 1 where the wire does not come up."""
     asked = _parser().parse_args()
-    commit = _commit()  # of what is started now, whatever is committed meanwhile
+    commit = commit_at_hand()  # of what is started now, whatever is committed meanwhile
     with tempfile.TemporaryDirectory(prefix="slugline-bench-") as folder:
         say(f"Starting a wire with its data in {folder}")
         began = time.monotonic()
@@ -38,8 +35,8 @@ def main() -> int:
             return 1
     say("\n" + report)
     if not asked.no_keep:
-        KEPT_IN.write_text(report, encoding="utf-8")
-        say(f"Kept in {KEPT_IN.relative_to(PROJECT)}.")
+        keep(COMMAND, report)
+        say(f"Kept in {KEPT_IN}.")
     return 0
 
 
@@ -67,13 +64,7 @@ async def _measure(wire: Wire, rate: float, seconds: float, burst: int, commit: 
 
 def memory(wire: Wire) -> dict[str, float]:
     """Resident memory of every process, MiB, by name."""
-    return {name: _resident(pid) for name, pid in wire.now.pids.items()}
-
-
-def _resident(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(kib) / 1024
+    return {name: resident_mib(pid) for name, pid in wire.now.pids.items()}
 
 
 def _report(
@@ -102,15 +93,15 @@ def _report(
     ]
     webhooks = sum(run.filed for run in runs.values()) + fast.filed
     lines = [
-        "# Benchmarks",
+        "## The whole wire",
         "",
         "The last run of `make bench` (`python -m tests.bench --help` shows its options): one machine that runs the",
         "broker, Redis, every service, the desk and the subscriber side by side. Figures, not promises: no test",
         "depends on them.",
         "",
-        *_where(commit),
+        *where(commit),
         "",
-        f"## Milliseconds from accepted, {rate:g} stories a second for {seconds:g} s in each lane",
+        f"### Milliseconds from accepted, {rate:g} stories a second for {seconds:g} s in each lane",
         "",
         *table(["from accepted to", "stories", "p50", "p95", "p99", "most"], from_accepted),
         "",
@@ -121,12 +112,12 @@ def _report(
         "",
         *table(["hop", "stories", "p50", "p95", "p99", "most"], hops),
         "",
-        "## Sustained",
+        "### Sustained",
         "",
         f"{fast.filed} stories filed as fast as they were taken: **{fast.per_second:.0f} stories a second** end to end",
         f"(from the first one accepted to the last one at both webhook and stream, {fast.seconds:.1f} s).",
         "",
-        "## Start-up and memory",
+        "### Start-up and memory",
         "",
         f"From nothing (no topics yet) to every service ready: {start_up:.1f} s.",
         "",
@@ -137,29 +128,6 @@ def _report(
         "",
     ]
     return "\n".join(lines)
-
-
-def _where(commit: str) -> list[str]:
-    return [
-        f"- date: {datetime.now(UTC):%Y-%m-%d}",
-        f"- commit: {commit}",
-        f"- machine: {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {platform.system()} {platform.machine()}",
-        f"- Python: {platform.python_version()}",
-    ]
-
-
-def _commit() -> str:
-    def git(*arguments: str) -> str:
-        ended = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
-        return ended.stdout.strip()
-
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (
-        " with changes" if git("status", "--porcelain") else ""
-    )
-
-
-def _memory_gib() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
 
 
 def _p50(milliseconds: list[float]) -> str:

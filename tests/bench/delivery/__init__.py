@@ -1,0 +1,1 @@
+"""How fast, how cheap and how fair are webhooks? Measured on a real broker, printed beside floors and bare loops."""

@@ -1,0 +1,78 @@
+"""Was every webhook that was owed received, once and no other? And what do runs say together?"""
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.bench.figures import Spread, spread
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Deliveries of one run, by webhook-id: `twice` counts copies beyond the first, `strange` what nobody owed."""
+
+    owed: int
+    arrived: int
+    lost: int
+    twice: int
+    strange: int
+
+    @property
+    def balances(self) -> bool:
+        return not (self.lost or self.twice or self.strange)
+
+    def __str__(self) -> str:
+        if self.balances:
+            return f"{self.arrived} owed and received"
+        return (
+            f"{self.owed} owed, {self.arrived} received: {self.lost} lost, {self.twice} twice, {self.strange} strange"
+        )
+
+
+def account(owed: Iterable[str], arrived: Iterable[str]) -> Account:
+    """Compare the ids that were owed with those that came; an id is owed once."""
+    expected, copies = set(owed), Counter(arrived)
+    return Account(
+        owed=len(expected),
+        arrived=copies.total(),
+        lost=sum(known not in copies for known in expected),
+        twice=copies.total() - len(copies),
+        strange=sum(known not in expected for known in copies),
+    )
+
+
+def latencies(released_us: Mapping[str, int], ended_us: Iterable[tuple[str, int]]) -> list[float]:
+    """Milliseconds from a release to the first end of each of its deliveries; ids not in `released_us` are left out."""
+    first: dict[str, int] = {}
+    for known, at in ended_us:
+        if known in released_us:
+            first[known] = min(at, first.get(known, at))
+    return [(at - released_us[known]) / 1000 for known, at in first.items()]
+
+
+def median_spread(runs: Sequence[Sequence[float]]) -> Spread | None:
+    """The median of each percentile over the runs; None when a run has no value."""
+    found = [spread(run) for run in runs]
+    told = [one for one in found if one is not None]
+    if not told or len(told) < len(found):
+        return None
+
+    def middle(of: Callable[[Spread], float]) -> float:
+        return statistics.median(map(of, told))
+
+    return Spread(
+        count=sum(one.count for one in told),
+        p50=middle(lambda one: one.p50),
+        p95=middle(lambda one: one.p95),
+        p99=middle(lambda one: one.p99),
+        most=max(one.most for one in told),
+    )
+
+
+def verdict(value: float, floor: float, aim: float) -> str:
+    """Say where a figure lies; the aim tells whether more or less is better."""
+    sign = 1 if aim >= floor else -1
+    if value * sign >= aim * sign:
+        return "aim"
+    return "floor" if value * sign >= floor * sign else "BELOW"

@@ -1,0 +1,46 @@
+"""The arithmetic of the delivery bench; what it measures is never asserted."""
+
+from tests.bench.delivery.accounts import account, latencies, median_spread, verdict
+from tests.bench.figures import Spread
+
+
+def test_what_is_owed_and_received_once_balances() -> None:
+    """In any order."""
+    told = account(["a", "b", "c"], ["c", "a", "b"])
+    assert told.balances
+    assert str(told) == "3 owed and received"
+
+
+def test_a_loss_is_not_made_up_for_by_a_copy_of_another() -> None:
+    """Equal counts are not enough."""
+    told = account(["a", "b", "c"], ["a", "b", "b"])
+    assert not told.balances
+    assert (told.lost, told.twice, told.strange) == (1, 1, 0)
+    assert str(told) == "3 owed, 3 received: 1 lost, 1 twice, 0 strange"
+
+
+def test_what_nobody_owed_is_strange() -> None:
+    """However often it came."""
+    told = account(["a"], ["a", "x", "x"])
+    assert (told.lost, told.twice, told.strange) == (0, 1, 1)
+    assert not told.balances
+
+
+def test_a_latency_is_that_of_the_first_copy_and_of_this_run_only() -> None:
+    """A copy that came later says nothing of how long it took; what another run released is not counted."""
+    ended = [("a", 5_000), ("b", 4_000), ("a", 3_500), ("earlier", 9_000)]
+    assert sorted(latencies({"a": 1_000, "b": 2_000, "never": 0}, ended)) == [2.0, 2.5]
+
+
+def test_runs_are_told_by_the_median_of_each_percentile() -> None:
+    """One disturbed run moves nothing but the worst value."""
+    runs = [[1.0, 2.0], [1.0, 3.0], [50.0, 900.0]]
+    assert median_spread(runs) == Spread(6, 1.0, 3.0, 3.0, 900.0)
+    assert median_spread([[1.0], []]) is None
+    assert median_spread([]) is None
+
+
+def test_a_figure_is_judged_by_floor_and_aim_whichever_way_is_better() -> None:
+    """More deliveries a second are better, more milliseconds are not."""
+    assert [verdict(rate, 12_000, 20_000) for rate in (11_999, 12_000, 20_000)] == ["BELOW", "floor", "aim"]
+    assert [verdict(ms, 25, 14) for ms in (25.1, 25, 14)] == ["BELOW", "floor", "aim"]
