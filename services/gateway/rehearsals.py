@@ -37,7 +37,8 @@ class Rehearsed:
     counts: Counter[tuple[date, Lane]] = field(default_factory=Counter)
 
     def take(self, item: Item) -> None:
-        self.counts[item.released_at.date(), item.lane] += 1
+        day = min(item.released_at, self.until).date()  # what comes in at midnight while this runs is today's
+        self.counts[day, item.lane] += 1
         if len(self.sample) < SAMPLE:
             self.sample.append(item)
 

@@ -59,6 +59,12 @@ async def test_what_is_older_than_asked_for_is_not_looked_at(hooks: World) -> No
     assert (await rehearsed(hooks, 9))["looked_at"] == 2
 
 
+async def test_what_is_released_while_it_runs_counts_today(hooks: World) -> None:
+    """Also where that is past midnight by then: no match is without its day."""
+    release(hooks, "just now", -timedelta(hours=12))
+    assert [day["matches"] for day in (await rehearsed(hooks, 1))["days"]] == [1, 0]
+
+
 async def test_a_story_counts_once_by_its_newest_release(hooks: World) -> None:
     """The first version would have matched, the newest does not."""
     release(hooks, "a", timedelta(hours=2))
