@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.receivers.serving import Peer, Receiver, receiving
+from tests.receivers.serving import Peer, Receiver, answer, receiving
 
 MADE = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -26,15 +26,16 @@ class Proxy:
 
 @asynccontextmanager
 async def proxying(reply: bytes = MADE) -> AsyncIterator[Proxy]:
-    """Run a proxy while the block lasts. It says `reply` to every CONNECT, and makes the tunnel if that is a 200."""
+    """Run a proxy while the block lasts. It makes every tunnel it can, else says 502; any other `reply` it just says."""
 
     async def script(peer: Peer) -> None:
         request = await peer.request()
         assert request is not None
-        await peer.say(reply)
-        if reply == MADE:
-            host, _, port = request.target.rpartition(":")
-            await peer.join(host.strip("[]"), int(port))
+        host, _, port = request.target.rpartition(":")
+        if reply != MADE:
+            await peer.say(reply)
+        elif not await peer.join(host.strip("[]"), int(port), MADE):
+            await peer.say(answer(502))
 
     async with receiving(script) as receiver:
         yield Proxy(receiver)

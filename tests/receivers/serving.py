@@ -50,9 +50,13 @@ class Peer:
         """Read whatever has come, once anything has."""
         return await self._reader.read(1)
 
-    async def join(self, host: str, port: int) -> None:
-        """Become one end of a tunnel to somewhere else, until either side hangs up."""
-        reader, writer = await asyncio.open_connection(host, port)
+    async def join(self, host: str, port: int, greeting: bytes) -> bool:
+        """Become one end of a tunnel to somewhere else, until either side hangs up; False if nobody is there."""
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+        except ConnectionError:
+            return False
+        await self.say(greeting)
         ways = {
             asyncio.create_task(_relay(self._reader, writer)),
             asyncio.create_task(_relay(reader, self._writer)),
@@ -64,6 +68,7 @@ class Peer:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             writer.close()
+        return True
 
     async def say(self, data: bytes) -> None:
         """Send bytes and wait until the other side takes them in."""

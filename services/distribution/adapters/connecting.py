@@ -98,21 +98,31 @@ class Connecting:
         return vet_answers(host, port, addresses, self._policy)
 
     async def _dial(self, addresses: Sequence[str], port: int) -> tuple[socket.socket, str]:
-        """Return a connected socket and the vetted address at its far end."""
+        """Return a connected socket and the vetted address at its far end; a proxy is asked for one after the other."""
         if self._proxy is None:
             return await first_connected(addresses, port)
-        proxy = self._proxy
+        refused = ProxyRefused("the name has no address")
+        for address in addresses:
+            sock = await self._reach(self._proxy)
+            try:
+                await tunnel(sock, self._proxy, address, port)
+                return sock, address
+            except ProxyRefused as error:
+                refused = error
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+        raise refused
+
+    async def _reach(self, proxy: EgressProxy) -> socket.socket:
+        """Connect to the proxy, wherever it stands: the operator named it."""
         try:
             hosts = [proxy.host] if _is_literal(proxy.host) else await self._names.addresses(proxy.host, proxy.port)
             sock, _ = await first_connected(hosts, proxy.port)
-        except OSError:  # the time that runs out is told by who set it: it cancels, and raises outside
+        except OSError:  # not the limit of time: that one cancels here, and is raised outside
             raise ProxyRefused("the egress proxy cannot be reached") from None
-        try:
-            await tunnel(sock, proxy, addresses[0], port)
-        except BaseException:
-            sock.close()
-            raise
-        return sock, addresses[0]
+        return sock
 
     def _trouble(self, error: Exception, steps: Steps) -> Unreachable:
         match error:

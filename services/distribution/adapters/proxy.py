@@ -44,20 +44,23 @@ def parse_proxy(url: str) -> EgressProxy | None:
 
 
 async def tunnel(sock: socket.socket, proxy: EgressProxy, address: str, port: int) -> None:
-    """Ask the proxy behind `sock` for a tunnel to a vetted address; raise `ProxyRefused` or `OSError`.
+    """Ask the proxy behind `sock` for a tunnel to a vetted address; raise `ProxyRefused`.
 
     It is asked (RFC 9110, 9.3.6) for the address and not for the name: what the proxy would resolve, nobody has vetted.
     """
     loop = asyncio.get_running_loop()
     to = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
-    await loop.sock_sendall(sock, f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{authorization}\r\n".encode())
     reply = b""
-    while b"\r\n\r\n" not in reply:
-        more = await loop.sock_recv(sock, LONGEST_REPLY)
-        if not more or len(reply) > LONGEST_REPLY:
-            raise ProxyRefused("the egress proxy broke off")
-        reply += more
+    try:
+        await loop.sock_sendall(sock, f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{authorization}\r\n".encode())
+        while b"\r\n\r\n" not in reply:
+            more = await loop.sock_recv(sock, LONGEST_REPLY)
+            if not more or len(reply) > LONGEST_REPLY:
+                raise ProxyRefused("the egress proxy broke off")
+            reply += more
+    except ConnectionError:
+        raise ProxyRefused("the egress proxy broke off") from None
     head, _, rest = reply.partition(b"\r\n\r\n")
     version, _, status = head.partition(b" ")
     code = status[:3].decode("latin-1")

@@ -67,10 +67,11 @@ async def test_the_transport_headers_are_the_senders_own(new_sender: NewSender) 
     assert request.header("cookie") is None
 
 
-async def test_a_header_that_cannot_be_written_is_an_outcome(new_sender: NewSender) -> None:
+@pytest.mark.parametrize("value", ["a\r\nx-evil: b", "a\nx-evil: b", "a\rx-evil: b", "a\0b"])
+async def test_a_header_that_cannot_be_written_is_an_outcome(new_sender: NewSender, value: str) -> None:
     """A stray line break in one endpoint's settings must not end the loop that serves all of them."""
     async with receiving(friendly.healthy) as receiver, new_sender(EgressPolicy(receiver.allow)) as sender:
-        answer = await sender.send(posting(receiver.url, ("x-own", "a\r\nx-evil: b")))
+        answer = await sender.send(posting(receiver.url, ("x-own", value)))
     assert answer.outcome == Unreachable("protocol", "the request could not be written")
     assert receiver.requests == []
 
@@ -161,6 +162,15 @@ async def test_nobody_listening_is_a_connect_failure(new_sender: NewSender) -> N
     async with new_sender(EgressPolicy(receiver.allow)) as sender:
         answer = await sender.send(posting(receiver.url))
     assert answer.outcome == Unreachable("connect", "no connection could be made")
+
+
+async def test_the_next_address_is_tried_when_one_is_dead(new_sender: NewSender) -> None:
+    """A name with two addresses is reached while either of them answers, and both were vetted."""
+    async with receiving(friendly.healthy, host="127.0.0.2") as receiver:
+        policy = EgressPolicy(frozenset({("hooks.example.com", receiver.port)}))
+        async with new_sender(policy, lookup=resolving_to("127.0.0.1", "127.0.0.2")) as sender:
+            answer = await sender.send(posting(receiver.url_as("hooks.example.com")))
+    assert answer.outcome == Delivered(200)
 
 
 async def test_an_unknown_name_is_a_dns_failure(new_sender: NewSender) -> None:

@@ -93,6 +93,18 @@ async def test_a_proxy_that_makes_no_tunnel_is_named(reply: bytes, detail: str) 
     assert receiver.connections == 0
 
 
+async def test_the_proxy_is_asked_for_the_next_address() -> None:
+    """A name with two addresses is reached while the proxy reaches either of them."""
+    async with receiving(friendly.healthy) as receiver, proxying() as proxy:
+        policy = EgressPolicy(frozenset({(NAME, receiver.port)}))
+        async with WebhookSender(
+            policy, lookup=lambda host, port: ["127.0.0.9", "127.0.0.1"], proxy=parse_proxy(proxy.url)
+        ) as sender:
+            answered = await sender.send(posting(receiver))
+    assert answered.outcome == Delivered(200)
+    assert proxy.tunnels == [f"127.0.0.9:{receiver.port}", f"127.0.0.1:{receiver.port}"]
+
+
 async def test_a_proxy_that_is_away_is_named() -> None:
     """Nothing goes around it."""
     async with proxying() as proxy:

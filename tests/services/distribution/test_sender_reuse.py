@@ -93,6 +93,18 @@ async def test_a_sender_that_is_closed_repeats_nothing(new_sender: NewSender) ->
     assert receiver.connections == 1
 
 
+async def test_a_connection_is_not_kept_against_its_receivers_word(new_sender: NewSender) -> None:
+    """Who announces the end of the connection may stay, but is not spoken to again over it."""
+    async with (
+        receiving(hostile.lying_about_closing) as receiver,
+        new_sender(EgressPolicy(receiver.allow)) as sender,
+    ):
+        request = SendRequest(receiver.url, [], b"{}")
+        answers = [await sender.send(request) for _ in range(2)]
+    assert [(each.outcome, each.resent) for each in answers] == [(Delivered(200), False)] * 2
+    assert receiver.connections == 2
+
+
 async def test_a_connection_that_died_inside_an_answer_is_not_repeated(new_sender: NewSender) -> None:
     """The receiver had begun to answer: it has the delivery, and only the schedule may repeat it."""
 
