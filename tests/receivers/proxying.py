@@ -26,7 +26,7 @@ class Proxy:
 
 @asynccontextmanager
 async def proxying(reply: bytes = MADE) -> AsyncIterator[Proxy]:
-    """Run a proxy while the block lasts. It makes every tunnel it can, else says 502; any other `reply` it just says."""
+    """Run a proxy while the block lasts. It makes tunnels, or says 502; any other `reply` is just said."""
 
     async def script(peer: Peer) -> None:
         request = await peer.request()
