@@ -327,6 +327,36 @@ def receive(
                     printer.done.wait()
 
 
+@app.command(
+    epilog="example: wire grade http://127.0.0.1:9000/hook --secret whsec_…"
+    "\n\nexample: wire grade https://hooks.example.com/x --secret whsec_… --state-url https://hooks.example.com/held"
+    "\n\nHow to pass: docs/receivers.md"
+)
+def grade(
+    receiver: Annotated[str, typer.Argument(metavar="URL", help="your own endpoint; no wire is needed")],
+    secret: Annotated[str, typer.Option(help="whsec_…, the secret that the endpoint verifies with")],
+    state_url: Annotated[
+        str | None, typer.Option(help="where it says what it holds: GET ?story_id= → release_no, state, acted")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="only this case (may be repeated)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try your receiver: duplicates, overtaking, kills, forgeries. Says what to mend (1: something failed)."""
+    from dataclasses import asdict
+
+    from cli import grade_cases, grading, webhooks
+
+    cases = [case for case in grade_cases.CASES if not only or case.name in only]
+    if unknown := set(only or ()) - {case.name for case in cases}:
+        raise typer.BadParameter(f"no such case: {', '.join(sorted(unknown))}", param_hint="--only")
+    with ending(), grading.Grader(receiver, webhooks.Signer(secret), state_url) as grader:
+        grades = grading.grade(
+            grader, cases, lambda one: say(_json(asdict(one)) if as_json else grading.in_a_line(one))
+        )
+        complain(grading.summary(grades))
+        leave(Exit.FAILED if any(one.verdict == "fail" for one in grades) else Exit.OK)
+
+
 @keys_app.command("list", epilog="example: wire keys list --json")
 def list_keys(url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Every key, without its value."""

@@ -1,4 +1,4 @@
-"""What does a subscriber's receiver do? Verify each webhook, answer the ownership challenge, hand the rest on.
+"""What does a subscriber's receiver do? Verify each webhook, answer the challenge, count each once, hand the rest on.
 
 Signatures are judged by the published `standardwebhooks` library, not by our own code.
 """
@@ -10,12 +10,16 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from cli.holding import Effect, Holdings
 
 LARGEST_BODY = 4 * 1024 * 1024
 CHALLENGE = "endpoint.challenge"
+HELD_PATH = "/held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Received:
     message: dict[str, Any]
     body: bytes
     why: str = ""
+    effect: Effect = "none"
 
     @property
     def type(self) -> str:
@@ -36,7 +41,8 @@ class Received:
 class Receiver:
     """A local receiver on its own thread. `received` is called from there, once per POST, challenges included.
 
-    `answer_with` is the status of verified webhooks; what does not verify is answered 401.
+    `answer_with` is the status of verified webhooks; what does not verify is answered 401. `GET /held?story_id=` says
+    what is held of a story; what is answered with an error on purpose is not held.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Receiver:
         self.secret = secret
         self._received = received
         self._answer_with = answer_with
+        self._holdings = Holdings()
         self._connections: set[socket.socket] = set()
         self._server = ThreadingHTTPServer((host, port), self._handler())
         self._server.daemon_threads = True
@@ -88,7 +95,17 @@ class Receiver:
             return Received(webhook_id, False, {}, b"", "the signed body is not JSON")
         if not isinstance(message, dict):
             return Received(webhook_id, False, {}, b"", "the signed body is not a JSON object")
-        return Received(webhook_id, True, message, body)
+        taken = 200 <= self._answer_with < 300
+        effect = self._holdings.take(webhook_id, message) if taken else "none"
+        return Received(webhook_id, True, message, body, effect=effect)
+
+    def held(self, target: str) -> tuple[int, bytes]:
+        """Answer a GET: what is held of the story that its query names."""
+        parts = urlsplit(target)
+        found = self._holdings.of(parse_qs(parts.query).get("story_id", [""])[0])
+        if parts.path != HELD_PATH or found is None:
+            return 404, b""
+        return 200, json.dumps(asdict(found)).encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self
@@ -121,9 +138,13 @@ class Receiver:
                 else:
                     self._say(receiver._answer_with, b"")
 
-            def _say(self, status: int, body: bytes) -> None:
+            def do_GET(self) -> None:
+                status, body = receiver.held(self.path)
+                self._say(status, body, "application/json")
+
+            def _say(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
                 self.send_response(status)
-                self.send_header("content-type", "text/plain; charset=utf-8")
+                self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -98,12 +98,19 @@ def in_a_line(post: Received) -> str:
         return f"{post.type:<18} {post.webhook_id}"
     headlines = (data.get("story") or {}).get("headlines") or [{}]
     headline = headlines[0].get("value") or data.get("notice") or "(notice)"
-    return f"{post.type:<18} {post.webhook_id}  {data.get('story_id')}  r{data.get('release_no')}  {headline}"
+    known = {"again": "  (again)", "older": "  (older)"}.get(post.effect, "")
+    return f"{post.type:<18} {post.webhook_id}  {data.get('story_id')}  r{data.get('release_no')}  {headline}{known}"
 
 
 def as_json(post: Received) -> str:
     """The same as one line of JSON, with the verified message."""
     return json.dumps(
-        {"webhook_id": post.webhook_id, "verified": post.verified, "why": post.why, "message": post.message},
+        {
+            "webhook_id": post.webhook_id,
+            "verified": post.verified,
+            "why": post.why,
+            "effect": post.effect,
+            "message": post.message,
+        },
         ensure_ascii=False,
     )
