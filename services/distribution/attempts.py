@@ -43,6 +43,16 @@ class Tried:
         _, state, _ = self._last.get(delivery_id, (-1, "", 0))
         return state if state in TERMINAL else None
 
+    def tries(self, delivery_id: str) -> int:
+        """How often it was tried, as far as is known."""
+        n, _, _ = self._last.get(delivery_id, (0, "", 0))
+        return n
+
+    def is_under_way(self, delivery_id: str) -> bool:
+        """Whether its last row says that it will be tried again."""
+        _, state, _ = self._last.get(delivery_id, (-1, "", 0))
+        return bool(state) and state not in TERMINAL
+
     def has(self, delivery: Delivery) -> int:
         """The newest release of the story that the endpoint is known to have; 0 for none."""
         pair = (delivery.endpoint_id, delivery.story_id)

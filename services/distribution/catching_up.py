@@ -14,13 +14,13 @@ from typing import Final
 from services.distribution.attempts import Tried
 from services.distribution.condition import Condition
 from services.distribution.conditions import Conditions
-from services.distribution.deliveries import Delivery, body_of
 from services.distribution.detour import LANES, Detour, Place
 from services.distribution.in_turn import InTurn
 from services.distribution.journal import Journal
 from services.distribution.ports import Clock, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
+from services.distribution.rereading import reread, was_owed
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
@@ -214,9 +214,7 @@ class CatchingUp:
 
     def _is_owed(self, endpoint_id: str, event: StoryReleased) -> bool:
         """Whether the endpoint is owed a release, and nobody has dealt with it."""
-        item = event.data.item
-        since = self.recipients.since(item.story_id, endpoint_id)
-        return since is not None and since <= item.release_no and not self._has(endpoint_id, event, 0, ended=True)
+        return was_owed(self.recipients, event, endpoint_id) and not self._has(endpoint_id, event, 0, ended=True)
 
     def _has(self, endpoint_id: str, event: StoryReleased, attempts: int, *, ended: bool) -> bool:
         """Whether its last row says that nothing is left to do, or that somebody else does it.
@@ -230,21 +228,17 @@ class CatchingUp:
         return done and not self.in_turn.held.lists(endpoint_id, item.story_id, item.release_no)
 
     def _hand_out(self, condition: Condition, detour: Detour, place: Place, event: StoryReleased, loose: Loose) -> None:
-        item, endpoint_id = event.data.item, condition.endpoint_id
-        delivery = Delivery(
-            delivery_id(item.story_id, item.release_no, endpoint_id),
-            endpoint_id,
+        delivery = reread(
+            event,
+            condition.endpoint_id,
             condition.shard,
-            body_of(item),
-            partial(self._answered, condition, detour, place),
-            item=item,
+            condition.term,
+            done=partial(self._answered, condition, detour, place),
+            undone=partial(self._unanswered, condition, detour, place),
             attempts=loose.attempts,
             first_failed_at=loose.first_failed_at,
-            cause=event.event_id,
-            stage_times=event.stage_times,
-            term=condition.term,
+            lapsed=self._lapsed(detour, event.data.item.released_at),
             reread=True,
-            lapsed=self._lapsed(detour, item.released_at),
         )
         detour.hand_out(place)
         if condition.breaker.state == "half_open":
@@ -257,8 +251,14 @@ class CatchingUp:
         return "endpoint pending for too long" if late else ""
 
     def _answered(self, condition: Condition, detour: Detour, place: Place) -> None:
-        self.conditions.unprobed(condition, detour, place)
+        self._unanswered(condition, detour, place)
         detour.answered(place)
+
+    def _unanswered(self, condition: Condition, detour: Detour, place: Place) -> None:
+        """If it was the probe and nothing was learnt, the next one is."""
+        if detour.probe == place:
+            condition.breaker.not_probed()
+        detour.give_back(place)
         self.look()
 
     def _goes_on(self, condition: Condition, detour: Detour) -> bool:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from services.distribution.breaker import STANDARD, Breaker, Rules, weight_of
 from services.distribution.condition import Condition
@@ -27,6 +28,8 @@ from shared.domain.story import Lane
 from shared.domain.subscription import EndpointState
 from shared.platform.logs import logger
 from shared.platform.topics import Topic, key_of
+
+_SENT_OR_ENDED: Final = frozenset({EndpointState.ACTIVE, EndpointState.DISABLED})
 
 
 def never() -> bool:
@@ -100,6 +103,29 @@ class Conditions:
             return "breaker"
         return None
 
+    def has_everything(self, endpoint_id: str) -> bool:
+        """Whether it is not left alone, and the log owes it nothing."""
+        condition = self._own.get(endpoint_id)
+        return condition is None or (condition.detour is None and condition.breaker.state == "closed")
+
+    def probes(self, endpoint_id: str) -> bool:
+        """Whether somebody else than the catch-up reader may send one delivery to an endpoint that was left alone."""
+        condition = self._own.get(endpoint_id)
+        return condition is not None and condition.detour is None and condition.breaker.probing(self.clock.now())
+
+    def not_probed(self, endpoint_id: str) -> None:
+        """That one is done with; if nothing was learnt, the next one may go."""
+        condition = self._own.get(endpoint_id)
+        if condition is not None and condition.detour is None:
+            condition.breaker.not_probed()
+
+    def is_usual(self, endpoint_id: str) -> bool:
+        """Whether what falls due for it goes to its queue at once: asked for every delivery there is."""
+        if endpoint_id in self._own or self.queues.waiting(endpoint_id) >= self.burst:
+            return False
+        endpoint = self.registry.endpoints.get(endpoint_id)
+        return endpoint is None or endpoint.state in _SENT_OR_ENDED
+
     def is_over_for(self, endpoint_id: str) -> bool:
         """Whether nothing will be sent to it until its owner enables it: it is disabled, or deleted."""
         endpoint = self.registry.endpoints.get(endpoint_id)
@@ -163,6 +189,8 @@ class Conditions:
         detour = condition.detour if condition else None
         if not ready:
             return True
+        if delivery.again:
+            return condition is not None and (detour is not None or condition.breaker.state == "open")
         if condition is not None and condition.breaker.state != "closed":
             return not (delivery.reread and detour is not None and detour.probe == Place(item.lane, item.seq))
         return not delivery.reread and detour is not None and detour.folds and not detour.lets_past(item)
@@ -196,19 +224,6 @@ class Conditions:
         place = Place(delivery.item.lane, delivery.item.seq)
         detour.fold(place, delivery.item.released_at, attempts, first)
         return condition, detour, place
-
-    def give_back(self, delivery: Delivery) -> None:
-        """One that was read from the log stays owed from there."""
-        condition = self._own.get(delivery.endpoint_id)
-        if condition and condition.detour and delivery.item and delivery.item.seq is not None:
-            self.unprobed(condition, condition.detour, Place(delivery.item.lane, delivery.item.seq))
-            condition.detour.give_back(Place(delivery.item.lane, delivery.item.seq))
-        self.changed()
-
-    def unprobed(self, condition: Condition, detour: Detour, place: Place) -> None:
-        """A delivery is done with; if it was the probe and nothing was learnt, the next one is."""
-        if detour.probe == place:
-            condition.breaker.not_probed()
 
     # What endpoints answer
 

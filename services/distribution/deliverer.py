@@ -155,8 +155,9 @@ class Deliverer:
             known = delivery_id(event.story_id, release_no, each)
             if self._is_done(each, event.story_id, release_no, known, 0):
                 continue
+            usual = self.conditions.is_usual(each)
             # what was overtaken ends at the gate: its block alone knows by what
-            if block.overtaken_by or not await self.conditions.covers(each, block.item, fresh=fresh):
+            if usual or block.overtaken_by or not await self.conditions.covers(each, block.item, fresh=fresh):
                 owed.append((each, known))
         return owed
 

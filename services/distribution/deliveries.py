@@ -13,6 +13,10 @@ from shared.domain.story import NOTICES, Kind, Lane
 Urgency = Literal["flash", "first", "retry", "replay"]
 
 
+def _nobody() -> None:
+    """Who is told that a delivery stays undone, where its own record does so."""
+
+
 @dataclass(slots=True, eq=False)
 class Delivery:
     """A release owed to an endpoint, or a test event (`item` None).
@@ -21,7 +25,8 @@ class Delivery:
     answered, given up, or durably written down elsewhere. `due_at`: it may not go before, and may have tiers to pass.
     `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: why it
     is given up unsent. `reread`: the catch-up reader took it from the log anew; `again`: on request, also if the
-    endpoint has it. `flying`: its turn has come; `settled`: somebody else sees to it by now.
+    endpoint has it; either has `undone` called instead of `done` when it is to be done still. `flying`: its turn has
+    come; `settled`: somebody else sees to it by now.
     """
 
     delivery_id: str
@@ -41,6 +46,7 @@ class Delivery:
     lapsed: str = ""
     reread: bool = False
     again: bool = False
+    undone: Callable[[], None] = field(default=_nobody, repr=False)
     settled: bool = False
     flying: bool = False
 

@@ -51,7 +51,7 @@ class Dispatch:
         delivery.flying = True
         if delivery.settled or not await self.tenure.confirmed(delivery):
             return None
-        if self.tried.is_done(delivery.delivery_id, delivery.attempts):  # read twice, done once
+        if not delivery.again and self.tried.is_done(delivery.delivery_id, delivery.attempts):  # read twice, done once
             if ended := self.tried.how_it_ended(delivery.delivery_id):
                 await self.in_turn.ended(delivery, delivered=ended == "delivered")
             delivery.done()
@@ -124,6 +124,9 @@ class Dispatch:
         first = delivery.first_failed_at or now
         n = delivery.attempts + 1
         match after_failure(failure, n, first, now, random.random(), self.schedule):
+            case RetryAt() | Exhausted() if delivery.again:  # once more later, if its replay says so
+                await self.journal.record(delivery, endpoint, GIVEN_UP, answer, n=n)
+                delivery.undone()
             case RetryAt() if (probed := self._stays(delivery, n, failure)) is not None:
                 await self._into_the_log(delivery, n, first)
                 await self.journal.record(delivery, endpoint, "retrying", answer, n=n, next_attempt_at=probed)
@@ -154,8 +157,8 @@ class Dispatch:
 
     async def _back_to_the_log(self, delivery: Delivery, endpoint: Endpoint) -> None:
         """It may not go now: what was read from the log stays there, the rest is owed from there again."""
-        if delivery.reread:
-            self.conditions.give_back(delivery)
+        if delivery.reread or delivery.again:
+            delivery.undone()
         elif delivery.attempts and not self.conditions.has_room(delivery):
             await self._put_off(delivery, endpoint, "too many wait for this endpoint", None)
         else:
@@ -171,7 +174,7 @@ class Dispatch:
     async def _let_go(self, delivery: Delivery) -> None:
         """The log owes it by now: the record that it came with may pass."""
         if delivery.reread:
-            self.conditions.give_back(delivery)
+            delivery.undone()
         elif await self.tenure.confirmed(delivery):
             delivery.done()
 
@@ -182,7 +185,10 @@ class Dispatch:
             await self.journal.disable(now)
 
     async def _end(self, delivery: Delivery, endpoint: Endpoint | None, state: str, outcome: str) -> None:
-        """End a delivery without a try."""
+        """End a delivery without a try; one that is sent again on request keeps the end that it has had."""
+        if delivery.again:
+            delivery.done()
+            return
         await self.journal.end(delivery, endpoint, state, outcome)
         await self._ended(delivery)
 
@@ -194,6 +200,9 @@ class Dispatch:
 
     async def _stand_back(self, delivery: Delivery, endpoint: Endpoint, reason: str) -> None:
         """Let a release wait for an older one: by its place in the log, or in a tier if it was tried before."""
+        if delivery.again:
+            delivery.undone()
+            return
         if delivery.attempts or delivery.item is None or delivery.item.seq is None:
             await self._put_off(delivery, endpoint, reason, None)
             return

@@ -25,6 +25,7 @@ from services.distribution.overdue import Overdue
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
+from services.distribution.replaying import Replaying
 from services.distribution.sending import Sender
 from services.distribution.settings import DistributionSettings
 from services.distribution.standings import Standings
@@ -88,6 +89,7 @@ class Sending:
     workers: Workers
     waiting: Waiting
     catching_up: CatchingUp
+    replaying: Replaying
 
 
 async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Ground:
@@ -126,11 +128,11 @@ def _matcher(on: Ground, membership: Membership) -> Matcher:
     )
 
 
-def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> Sending:
+def _sending(on: Ground, membership: Membership, sender: Sender, settings: DistributionSettings) -> Sending:
     registry, standings, clock = on.tables.registry, on.tables.standings, on.clock
     tried, waiting, tenure = Tried(), Waiting(clock), Tenure(membership.alive)
-    queues = FairQueues(slots)
-    workers = Workers(queues, slots)
+    queues = FairQueues(settings.send_slots)
+    workers = Workers(queues, settings.send_slots)
 
     def queue(delivery: Delivery) -> None:
         queues.add(delivery)
@@ -151,6 +153,21 @@ def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> 
         journal,
         workers.wake,
         on.fresh.caught_up,
+        settings.catch_up_per_s,
+    )
+    replaying = Replaying(
+        on.tables.replays,
+        conditions,
+        on.missed,
+        on.tables.recipients,
+        tried,
+        queues,
+        on.publisher,
+        clock,
+        tenure,
+        workers.wake,
+        on.fresh.caught_up,
+        settings.replay_per_s,
     )
     conditions.changed = catching_up.look
     registry.watchers.append(lambda _: catching_up.look())
@@ -172,7 +189,7 @@ def _sending(on: Ground, membership: Membership, sender: Sender, slots: int) -> 
         on.fresh.caught_up,
     )
     dispatch = Dispatch(registry, standings, sender, journal, tried, clock, in_turn, conditions, tenure)
-    return Sending(deliverer, dispatch, workers, waiting, catching_up)
+    return Sending(deliverer, dispatch, workers, waiting, catching_up, replaying)
 
 
 async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
@@ -183,7 +200,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
     opened.push_async_callback(sender.close)
     matching_member, delivering_member = Membership(), Membership()
     matcher = _matcher(ground, matching_member)
-    sending = _sending(ground, delivering_member, sender, settings.send_slots)
+    sending = _sending(ground, delivering_member, sender, settings)
     challenger = Challenger(ground.tables.registry, ground.publisher, sender, ground.clock, ground.shard_of)
     ground.tables.registry.watchers.append(challenger.noticed)
 
@@ -222,6 +239,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         "senders": partial(sending.workers.run, sending.dispatch),
         "waiting": sending.waiting.run,
         "catching-up": sending.catching_up.run,
+        "replays": sending.replaying.run,
         "challenges": challenger.run,
         "http": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }

@@ -24,6 +24,12 @@ class DistributionSettings(CommonSettings):
     )
     send_slots: int = Field(default=100, ge=4, le=2000, description="webhooks in flight at once, all endpoints")
     send_timeout_s: float = Field(default=15.0, gt=0, le=60, description="seconds for a whole exchange, body included")
+    catch_up_per_s: float = Field(
+        default=200.0, gt=0, le=10_000, description="deliveries a second to an endpoint that catches up"
+    )
+    replay_per_s: float = Field(
+        default=100.0, gt=0, le=10_000, description="deliveries a second of one bulk replay (POST .../replays)"
+    )
     connect_timeout_s: float = Field(default=3.0, gt=0, le=30, description="seconds for a connection")
     webhook_client: Literal["own", "aiohttp"] = Field(
         default="own", description="what sends webhooks: our own HTTP/1.1 client, or aiohttp should that one fail you"

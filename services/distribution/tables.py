@@ -6,6 +6,7 @@ from services.distribution.health_book import HealthBook
 from services.distribution.held_back import HeldBack
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
+from services.distribution.replay_book import ReplayBook
 from services.distribution.standings import Standings
 from shared.platform.consuming import Record
 from shared.platform.topics import Topic
@@ -20,6 +21,7 @@ class Tables:
     standings: Standings
     held: HeldBack = field(default_factory=HeldBack)
     health: HealthBook = field(default_factory=HealthBook)
+    replays: ReplayBook = field(default_factory=ReplayBook)
 
     def apply(self, record: Record) -> None:
         """Give a record to the table of its topic."""
@@ -30,5 +32,6 @@ class Tables:
         elif record.topic is Topic.ENDPOINT_HEALTH:
             self.held.apply(record)
             self.health.apply(record)
+            self.replays.apply(record)
         else:
             self.standings.apply(record)

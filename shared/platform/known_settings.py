@@ -16,6 +16,7 @@ KNOWN: tuple[str, ...] = (
     "WIRE_REDIS",
     "WIRE_TOPIC_PREFIX",
     # distribution
+    "WIRE_CATCH_UP_PER_S",
     "WIRE_CONNECT_TIMEOUT_S",
     "WIRE_EGRESS_PROXY",
     "WIRE_ENDPOINT_ALLOW",
@@ -51,6 +52,7 @@ ELSEWHERE: tuple[str, ...] = (
     "WIRE_KEY",
     "WIRE_URL",
     # tests
+    "WIRE_REPLAY_PER_S",
     "WIRE_REQUIRE_BROKER",
     "WIRE_SHARED",
     "WIRE_TEST_KAFKA",

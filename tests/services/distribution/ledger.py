@@ -19,6 +19,8 @@ from services.distribution.overdue import Overdue
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
+from services.distribution.replay_book import ReplayBook
+from services.distribution.replaying import Replaying
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from services.distribution.standings import Standings
 from services.distribution.tenure import Tenure
@@ -185,6 +187,19 @@ class Bench:
             journal,
             lambda: None,
         )
+        self.replays = ReplayBook()
+        self.replayer = Replaying(
+            self.replays,
+            self.conditions,
+            self.log,
+            self.recipients,
+            self.tried,
+            self.queues,
+            self.log,
+            self.clock,
+            self.tenure,
+            lambda: None,
+        )
         self.deliverer = Deliverer(
             self.standings,
             journal,
@@ -226,6 +241,7 @@ class Bench:
         for one in self.log.health():
             again.held.apply(one)
             again.book.apply(one)
+            again.replays.apply(one)
         await again.deliverer.gained(frozenset({0}))
         return again
 

@@ -340,15 +340,15 @@ async def test_what_a_block_still_owes_after_a_minute_is_owed_from_the_log(bench
 
 
 async def test_a_dead_endpoint_does_not_stop_its_shard(bench: Bench) -> None:
-    """Two thousand releases for a dead and a healthy endpoint: no block of them stays open, and one gets them all."""
+    """More releases for a dead and a healthy endpoint than may be open: none of them is, and one gets them all."""
     bench.wire.answers = [Unreachable("timeout")] * 5
     open_blocks = 0
-    for offset in range(2_000):
+    for offset in range(600):
         passing = await due(bench, put(bench, offset), DEAD) if offset < 5 else None
         passing = passing or await due(bench, put(bench, offset), DEAD, WELL)
         open_blocks += passing is not None and not passing.done()
     assert open_blocks == 0
-    assert len(delivered(bench, WELL)) >= 1_995
+    assert len(delivered(bench, WELL)) >= 595
     assert len(bench.queues) == 0
 
 
