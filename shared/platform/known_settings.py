@@ -21,6 +21,7 @@ KNOWN: tuple[str, ...] = (
     "WIRE_EGRESS_PROXY",
     "WIRE_ENDPOINT_ALLOW",
     "WIRE_ENDPOINT_PORTS",
+    "WIRE_REPLAY_PER_S",
     "WIRE_SECRET_KEY",
     "WIRE_SEND_SLOTS",
     "WIRE_SEND_TIMEOUT_S",
@@ -52,7 +53,6 @@ ELSEWHERE: tuple[str, ...] = (
     "WIRE_KEY",
     "WIRE_URL",
     # tests
-    "WIRE_REPLAY_PER_S",
     "WIRE_REQUIRE_BROKER",
     "WIRE_SHARED",
     "WIRE_TEST_KAFKA",
