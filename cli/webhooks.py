@@ -82,7 +82,7 @@ def story_message(
     type_: str, story_id: str, release_no: int, text: str = "This text is about nothing."
 ) -> dict[str, Any]:
     """A `story.…` message; a withhold or a kill has no text."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = _now()
     kind = type_.removeprefix("story.")
     story: dict[str, Any] = {"uri": story_id, "type": "text", "version": str(release_no), "versionCreated": now}
     if type_ in NOTICES:
@@ -113,5 +113,9 @@ def story_message(
 
 def challenge_message(challenge: str) -> dict[str, Any]:
     """The question that an endpoint answers before anything else is sent to it."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = _now()
     return {"type": "endpoint.challenge", "timestamp": now, "data": {"challenge": challenge}}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
