@@ -20,7 +20,8 @@ from services.distribution.journal import Journal
 from services.distribution.ports import Clock, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
-from services.distribution.rereading import reread, was_owed
+from services.distribution.rereading import AT_ONCE, reread, was_owed
+from services.distribution.retiring import PENDING_LASTS, retire
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
@@ -30,12 +31,6 @@ from shared.platform.logs import logger
 
 IN_HAND: Final = 32
 """Deliveries of one endpoint that its reader gives to the queues at a time."""
-
-AT_ONCE: Final = 64
-"""Releases read at a time; what the endpoint is not owed costs nothing but that."""
-
-PENDING_LASTS: Final = timedelta(hours=24)
-"""What falls due for an endpoint that has not answered its challenge waits for so long."""
 
 TEND_EVERY: Final = timedelta(seconds=1)
 WRITE_EVERY: Final = timedelta(seconds=5)
@@ -101,6 +96,9 @@ class CatchingUp:
             if endpoint is not None:
                 logger().error("endpoint.disabled", endpoint_id=endpoint_id, why="no success for 72 h")
                 await self.journal.disable(endpoint)
+        for condition, detour in self.conditions.behind():
+            if not detour.reading and self.conditions.why_shut(condition.endpoint_id) is not None:
+                await retire(condition, detour, self.released, self.conditions, self.in_turn, now)
 
     async def _step_of(self, condition: Condition, detour: Detour) -> bool:
         if self.conditions.is_over_for(condition.endpoint_id):
@@ -207,9 +205,8 @@ class CatchingUp:
     async def _abandon(self, condition: Condition, detour: Detour) -> None:
         """Nothing will be sent to it any more; its owner is told what that leaves unsent."""
         for lane, begin in detour.record(self.clock.now()).begins.items():
-            end = max(detour.until.get(lane, 0), *(each + 1 for each in detour.loose[lane]), begin)
-            if end > begin:
-                self.conditions.lose(condition, lane, begin, end)
+            if detour.ends(lane) > begin:
+                self.conditions.lose(condition, lane, begin, detour.ends(lane))
         await self.conditions.end(condition)
 
     def _is_owed(self, endpoint_id: str, event: StoryReleased) -> bool:

@@ -4,10 +4,11 @@ A dead endpoint costs one record: what falls due for it passes, once the record 
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from services.distribution.breaker import STANDARD, Breaker, Rules, weight_of
 from services.distribution.condition import Condition
@@ -27,6 +28,7 @@ from shared.domain.retry_schedule import STANDARD as RETRIES
 from shared.domain.story import Lane
 from shared.domain.subscription import EndpointState
 from shared.platform.logs import logger
+from shared.platform.metrics import ENDPOINTS_BEHIND, RELEASES_LOST
 from shared.platform.topics import Topic, key_of
 
 _SENT_OR_ENDED: Final = frozenset({EndpointState.ACTIVE, EndpointState.DISABLED})
@@ -284,12 +286,15 @@ class Conditions:
 
     def lose(self, condition: Condition, lane: Lane, start: int, end: int) -> None:
         """The log does not have these any more, or they are too old: they are given up, and that is told."""
+        RELEASES_LOST.labels(lane).inc(end - start)
         condition.tell_lost(lane, start, end, self.clock.now())
         logger().error("endpoint.lost", endpoint_id=condition.endpoint_id, lane=lane, start=start, end=end)
 
     async def tend(self) -> list[str]:
         """Write down what has changed of itself, forget who does well; return who has failed for too long."""
         given_up = []
+        for why, number in self._counted().items():
+            ENDPOINTS_BEHIND.labels(why).set(number)
         for condition in list(self._own.values()):
             now = self.clock.now()
             self._begin_anew_if_disabled(condition)
@@ -303,6 +308,11 @@ class Conditions:
             if condition.detour is None:
                 await self._tend_one(condition, now)
         return given_up
+
+    def _counted(self) -> Counter[str]:
+        counted: Counter[str] = Counter(dict.fromkeys(get_args(Why), 0))
+        counted.update(detour.why for _, detour in self.behind())
+        return counted
 
     def _begin_anew_if_disabled(self, condition: Condition) -> None:
         """Whoever enables it again is not held to what was before; of one that was deleted nothing is kept."""

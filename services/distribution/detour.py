@@ -43,6 +43,7 @@ class Detour:
     reading: bool = False
     folds: bool = True
     resume_at: datetime | None = None
+    retired_at: datetime | None = None
     oldest: datetime = field(init=False)
     _claimed: dict[Lane, int] = field(default_factory=dict)
     _answered_since: datetime | None = None
@@ -102,7 +103,8 @@ class Detour:
 
     def pass_by(self, lane: Lane, end: int) -> None:
         """The reader has come to `end`; what it handed out on the way is loose."""
-        self.position[lane] = max(self.position[lane], end)
+        if lane in self.position:
+            self.position[lane] = max(self.position[lane], end)
 
     def hand_out(self, place: Place) -> None:
         """It is given to a queue, and unanswered until `answered`."""
@@ -138,6 +140,10 @@ class Detour:
     def has_ahead(self, lane: Lane) -> bool:
         """Whether the reader has to read on in a lane."""
         return lane in self.position and self.position[lane] < self.until.get(lane, 0)
+
+    def ends(self, lane: Lane) -> int:
+        """The place behind the last release that is owed in a lane, as far as is known."""
+        return max(self.until.get(lane, 0), *(offset + 1 for offset in self.loose[lane]), self.position.get(lane, 0))
 
     @property
     def is_over(self) -> bool:

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Final
 
 from services.distribution.attempts import Tried
-from services.distribution.catching_up import AT_ONCE, at_once
+from services.distribution.catching_up import at_once
 from services.distribution.conditions import Conditions
 from services.distribution.detour import LANES, Place
 from services.distribution.ports import Clock, Publishing, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.replay_book import ReplayBook
-from services.distribution.rereading import reread, was_owed
+from services.distribution.rereading import AT_ONCE, first_since, reread, was_owed
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
@@ -136,7 +136,7 @@ class Replaying:
         for lane in LANES:
             begin, last = bounds[lane][0], end.get(lane, 0)
             if lane not in position and asked.since is not None:
-                position[lane] = await self._first_since(lane, begin, last, asked.since)
+                position[lane] = await first_since(self.released, lane, begin, last, asked.since)
             position[lane] = max(begin, position.get(lane, (asked.start or {}).get(lane, last)))
         run = Run(asked, term, position, {lane: end.get(lane, 0) for lane in LANES}, self.clock.now())
         run.sent, run.skipped = asked.sent, asked.skipped
@@ -144,18 +144,6 @@ class Replaying:
         if asked.state == "requested":
             await self._write(run, "running")
         return run
-
-    async def _first_since(self, lane: Lane, begin: int, end: int, since: datetime) -> int:
-        """Return the first place from which on nothing is older, by halving."""
-        while begin < end:
-            middle = (begin + end) // 2
-            found = await self.released.read_from(lane, middle, AT_ONCE)
-            event = next((event for _, event in found if event is not None), None)
-            if event is not None and event.data.item.released_at < since:
-                begin = middle + 1
-            else:
-                end = middle
-        return begin
 
     async def _hand_on(self, run: Run) -> bool:
         now, endpoint_id = self.clock.now(), run.replay.endpoint_id

@@ -1,12 +1,18 @@
 """A delivery made anew from the release in the log: what does it need to be like the one that its block would give?"""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from services.distribution.deliveries import Delivery, body_of
+from services.distribution.ports import ReleasedLog
 from services.distribution.recipients import Recipients
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
+from shared.domain.story import Lane
+
+AT_ONCE: Final = 64
+"""Releases read at a time; what an endpoint is not owed costs nothing but that."""
 
 
 def was_owed(recipients: Recipients, event: StoryReleased, endpoint_id: str) -> bool:
@@ -14,6 +20,19 @@ def was_owed(recipients: Recipients, event: StoryReleased, endpoint_id: str) -> 
     item = event.data.item
     since = recipients.since(item.story_id, endpoint_id)
     return since is not None and since <= item.release_no
+
+
+async def first_since(released: ReleasedLog, lane: Lane, begin: int, end: int, since: datetime) -> int:
+    """Return the first place of a lane between two, from which on nothing is older; found by halving."""
+    while begin < end:
+        middle = (begin + end) // 2
+        found = await released.read_from(lane, middle, AT_ONCE)
+        event = next((event for _, event in found if event is not None), None)
+        if event is not None and event.data.item.released_at < since:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
 
 
 def reread(

@@ -106,6 +106,15 @@ DELIVERIES_WAITING = Gauge(
     "wire_deliveries_waiting", "Deliveries in memory, not yet begun.", ("queue",), registry=REGISTRY
 )
 DELIVERIES_IN_FLIGHT = Gauge("wire_deliveries_in_flight", "Webhook exchanges under way.", ("lane",), registry=REGISTRY)
+ENDPOINTS_BEHIND = Gauge(
+    "wire_endpoints_behind", "Endpoints that the log owes something, by why.", ("why",), registry=REGISTRY
+)
+RELEASES_LOST = Counter(
+    "wire_releases_lost_total",
+    "Releases given up unsent for an endpoint that was away for too long, as places of a lane.",
+    ("lane",),
+    registry=REGISTRY,
+)
 GATE_REFUSALS = Counter("wire_gate_refusals_total", "Sends the gate refused.", ("channel", "reason"), registry=REGISTRY)
 
 # Gateway: stream and views

@@ -50,7 +50,11 @@ class Wire(RuleBasedStateMachine):
         self._move("decide", story, which)
 
     @precondition(lambda self: self._world.driver.inputs)
-    @rule(what=st.sampled_from(("desk", "match", "take", "follow", "hear", "view")), which=numbers, count=numbers)
+    @rule(
+        what=st.sampled_from(("desk", "match", "take", "follow", "hear", "view", "catch up", "pause")),
+        which=numbers,
+        count=numbers,
+    )
     def work(self, what: str, which: int, count: int) -> None:
         self._move(what, which, count)
 

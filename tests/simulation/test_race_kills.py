@@ -22,8 +22,22 @@ SEED = int(os.environ.get("SIMULATE_SEED", "1"))
 AT_ONCE = 50
 KILL = DECISIONS.index("kill") + len(DECISIONS)  # with broken glass: nobody need confirm it
 TEXTS = tuple(number for number, (what, _) in enumerate(FILINGS) if what in {"plain", "chain", "correct"})
-STEPS = ("desk", "desk", "match", "take", "follow", "send", "answer", "hear", "flush", "view", "look", "listen")
-RARELY = ("stop", "end", "commit", "wipe", "die", "wait")
+STEPS = (
+    "desk",
+    "desk",
+    "match",
+    "take",
+    "follow",
+    "send",
+    "catch up",
+    "answer",
+    "hear",
+    "flush",
+    "view",
+    "look",
+    "listen",
+)
+RARELY = ("stop", "pause", "end", "commit", "wipe", "die", "wait")
 
 pytestmark = pytest.mark.timeout(900)  # processor time is what it takes, and others may need it too
 

@@ -378,6 +378,25 @@ async def test_what_the_log_has_lost_is_told_as_a_range(bench: Bench) -> None:
     assert [(each.start, each.end) for each in told.lost] == [(0, 30)]
 
 
+async def test_what_a_paused_endpoint_was_owed_for_three_days_is_given_up_and_told(bench: Bench) -> None:
+    """As long as the schedule would have tried it; what is younger comes."""
+    bench.know(endpoint(DEAD, state=EndpointState.PAUSED))
+    for offset in range(3):
+        await due(bench, put(bench, offset))
+    bench.clock.advance(timedelta(hours=70))
+    late = put(bench, 3).model_copy(update={"released_at": bench.clock.now()})
+    bench.log.lanes[Lane.ROUTINE, 3] = released(late)
+    await due(bench, late)
+    await bench.fall_due(3 * 3_600)
+    await bench.catch_up()
+    told = record(bench)
+    assert told is not None
+    assert [(each.start, each.end) for each in told.lost] == [(0, 3)]
+    bench.know(endpoint(DEAD))
+    await come_back(bench)
+    assert delivered(bench) == [(story(3), 1)]
+
+
 async def test_its_owner_is_told_how_long_it_has_been_failing_until_it_is_disabled(bench: Bench) -> None:
     """At a quarter, a half and three quarters of 72 hours; then nothing more is sent."""
     await die(bench)
