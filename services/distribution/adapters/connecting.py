@@ -73,10 +73,10 @@ class Connecting:
     async def _connect(self, origin: Origin, certificate: bytes | None, steps: Steps) -> Connection:
         context = self._contexts(certificate) if origin.tls else None
         addresses = await self._vetted(origin.host, origin.port, steps)
-        sock, address = await self._dial(addresses, origin.port)
+        sock = await self._dial(addresses, origin.port)
         if context is not None:
             steps.handshake_at = perf_counter()
-        connection = partial(Connection, origin, address, self._budgets, self._pool.lost)
+        connection = partial(Connection, origin, self._budgets, self._pool.lost)
         loop = asyncio.get_running_loop()
         try:
             _, made = await loop.create_connection(
@@ -97,8 +97,8 @@ class Connecting:
         steps.resolved_at = perf_counter()
         return vet_answers(host, port, addresses, self._policy)
 
-    async def _dial(self, addresses: Sequence[str], port: int) -> tuple[socket.socket, str]:
-        """Return a connected socket and the vetted address at its far end; a proxy is asked for one after the other."""
+    async def _dial(self, addresses: Sequence[str], port: int) -> socket.socket:
+        """Return a socket with one of the vetted addresses at its far end; a proxy is asked for them in turn."""
         if self._proxy is None:
             return await first_connected(addresses, port)
         refused = ProxyRefused("the name has no address")
@@ -106,7 +106,7 @@ class Connecting:
             sock = await self._reach(self._proxy)
             try:
                 await tunnel(sock, self._proxy, address, port)
-                return sock, address
+                return sock
             except ProxyRefused as error:
                 refused = error
                 sock.close()
@@ -119,10 +119,9 @@ class Connecting:
         """Connect to the proxy, wherever it stands: the operator named it."""
         try:
             hosts = [proxy.host] if _is_literal(proxy.host) else await self._names.addresses(proxy.host, proxy.port)
-            sock, _ = await first_connected(hosts, proxy.port)
+            return await first_connected(hosts, proxy.port)
         except OSError:  # not the limit of time: that one cancels here, and is raised outside
             raise ProxyRefused("the egress proxy cannot be reached") from None
-        return sock
 
     def _trouble(self, error: Exception, steps: Steps) -> Unreachable:
         match error:

@@ -28,14 +28,13 @@ class Origin(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One connection to one vetted `address`, lying idle or carrying one POST.
+    """One connection to the address that was vetted for it, lying idle or carrying one POST.
 
     `lost` is called once, when it is gone for whatever reason.
     """
 
-    def __init__(self, origin: Origin, address: str, budgets: Budgets, lost: "Callable[[Connection], None]") -> None:
+    def __init__(self, origin: Origin, budgets: Budgets, lost: "Callable[[Connection], None]") -> None:
         self.origin = origin
-        self.address = address
         self.answer = AnswerReader(budgets)
         self.made_at = self.written_at = perf_counter()
         self.answered_at: float | None = None

@@ -9,6 +9,7 @@ from services.distribution.adapters.connection import Connection, Origin
 class Pool:
     """Every open connection, and those that lie idle by origin, the one used last on top.
 
+    To take one is to trust its address for `max_age` since it was vetted: no name is looked up for a kept connection.
     The one used last is the one least likely to be dead, and those below it reach their time limit. When `kept`
     lie idle, or half as many as this process may open files, no more are kept: others need some too.
     """

@@ -18,17 +18,15 @@ def reset_on_close(sock: Any) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
-async def first_connected(
-    addresses: Sequence[str], port: int, head_start: float = HEAD_START_S
-) -> tuple[socket.socket, str]:
-    """Return the first socket to connect, and its address; raise the last `OSError` when none does.
+async def first_connected(addresses: Sequence[str], port: int, head_start: float = HEAD_START_S) -> socket.socket:
+    """Return the first socket to connect; raise the last `OSError` when none does.
 
     Addresses are tried in their order: the next one when one has failed, or beside it after `head_start` seconds.
     """
     if len(addresses) == 1:
         return await _connected(addresses[0], port)
     untried, failure = deque(addresses), OSError("no address")
-    trying: set[asyncio.Task[tuple[socket.socket, str]]] = set()
+    trying: set[asyncio.Task[socket.socket]] = set()
     try:
         while untried or trying:
             if untried:
@@ -50,7 +48,7 @@ async def first_connected(
             one.add_done_callback(_close_unused)
 
 
-async def _connected(address: str, port: int) -> tuple[socket.socket, str]:
+async def _connected(address: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -58,9 +56,9 @@ async def _connected(address: str, port: int) -> tuple[socket.socket, str]:
     except BaseException:
         sock.close()
         raise
-    return sock, address
+    return sock
 
 
-def _close_unused(loser: asyncio.Task[tuple[socket.socket, str]]) -> None:
+def _close_unused(loser: asyncio.Task[socket.socket]) -> None:
     if not loser.cancelled() and loser.exception() is None:
-        loser.result()[0].close()
+        loser.result().close()
