@@ -11,6 +11,7 @@ import uvloop
 
 from tests.bench.delivery.accounts import verdict
 from tests.bench.delivery.measured import Figure
+from tests.bench.delivery.process import stop_cleanly
 from tests.bench.delivery.rows import ROWS
 from tests.bench.delivery.stage import Protocol
 from tests.bench.delivery.yardsticks import Yardsticks, yardsticks
@@ -51,6 +52,7 @@ def say(line: str) -> None:
 
 
 async def _measure(names: Sequence[str], protocol: Protocol) -> tuple[Yardsticks, list[Figure]]:
+    stop_cleanly()
     say("The bare loops")
     with tempfile.TemporaryDirectory(prefix="slugline-bench-") as folder:
         bare = await yardsticks(Path(folder), protocol)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.bench.delivery.stage import Protocol, Run, Stage
 from tests.bench.delivery.stories import Group
-from tests.bench.figures import Spread
+from tests.bench.figures import Spread, spread
 
 FAN_OUT = 100
 """Endpoints that want every story of a fanned out row."""
@@ -49,6 +49,9 @@ async def runs_of(stage: Stage, load: Callable[[float], Awaitable[None]], protoc
     for number in range(protocol.runs):
         run = await stage.run(load, protocol)
         say(f"    run {number + 1}: {run.per_s:,.0f}/s, {run.cpu_us:.1f} µs each; {told([run])}")
+        parts = {hop: spread(values) for hop, values in run.hops.items()}
+        way = [f"{hop} {part.p50:.1f} / {part.p99:.1f}" for hop, part in parts.items() if part]
+        say(f"        ms from stage to stage, p50 / p99: {', '.join(way) or 'unknown'}")
         runs.append(run)
     return runs
 

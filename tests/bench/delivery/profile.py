@@ -13,18 +13,22 @@ from typing import Any
 import uvloop
 
 from tests.bench.delivery.measured import FAN_OUT
-from tests.bench.delivery.speed import OUTSTANDING
+from tests.bench.delivery.process import stop_cleanly
 from tests.bench.delivery.stage import Protocol, Run, a_stage
 from tests.bench.figures import table
 
+OUTSTANDING = 2_000
 
-async def profiled(folder: Path, protocol: Protocol) -> tuple[Run, dict[str, Any]]:
+
+async def profiled(folder: Path, protocol: Protocol, fan_out: int) -> tuple[Run, dict[str, Any]]:
     """Run the service while it is sampled; return the run, and what was sampled."""
+    stop_cleanly()
     written = folder / "samples"
     async with a_stage(folder, under=("-m", "tests.bench.delivery.sampling", str(written))) as stage:
-        everybody = await stage.register("all", FAN_OUT)
-        await stage.warm(everybody)
-        run = await stage.run(lambda s: stage.flood(OUTSTANDING, s, itertools.repeat([everybody])), protocol)
+        groups = [await stage.register(f"group-{number}", fan_out) for number in range(FAN_OUT // fan_out)]
+        await stage.warm(groups[-1])
+        turns = itertools.cycle([[group] for group in groups])
+        run = await stage.run(lambda s: stage.flood(OUTSTANDING, s, turns), protocol)
     sampled: dict[str, Any] = json.loads(written.read_text())
     return run, sampled
 
@@ -52,13 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.delivery.profile")
     parser.add_argument("--seconds", type=float, nargs=2, default=(5.0, 10.0), metavar=("WARM", "MEASURED"))
     parser.add_argument("--most", type=int, default=30, help="how many functions to show (30)")
+    parser.add_argument("--fan-out", type=int, default=FAN_OUT, help=f"endpoints that are owed each story ({FAN_OUT})")
     asked = parser.parse_args()
     warm, measured = asked.seconds
     with (
         tempfile.TemporaryDirectory(prefix="slugline-bench-") as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        run, sampled = runner.run(profiled(Path(folder), Protocol(warm, measured, 1)))
+        run, sampled = runner.run(profiled(Path(folder), Protocol(warm, measured, 1), asked.fan_out))
     head = f"{run.per_s:,.0f}/s at {run.cpu_us:.0f} µs of CPU each; {sampled['taken']} samples, start included"
     parts = [
         ("By package", by_package(run, sampled, asked.most)),

@@ -1,22 +1,17 @@
 """A broker, the receivers and the real distribution process, with a load that is set or as fast as it goes."""
 
 import asyncio
-import os
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 from cryptography.fernet import Fernet
 
 from deploy.local.kafka import LocalKafka
-from deploy.local.ports import free_port
 from shared.domain.story import Lane
 from shared.platform.provisioning import provision
 from shared.platform.publishing import Outgoing, Publisher
@@ -26,18 +21,17 @@ from shared.platform.sealing import Sealer
 from shared.platform.settings import KafkaSettings
 from shared.platform.signature import new_secret
 from shared.platform.topics import Topic
-from tests.bench.delivery.accounts import Account, account, latencies
+from tests.bench.delivery.accounts import Account, Row, account, hops, latencies
 from tests.bench.delivery.certificate import certificate_for
+from tests.bench.delivery.process import distribution
 from tests.bench.delivery.receivers import Receivers, loopback, receivers
 from tests.bench.delivery.stories import Group, Ledger, registered, release, story
 from tests.bench.machine import cpu_s, resident_mib
-from tests.services.moderation.service import is_ready
 from tests.waiting import wait_until
 
 PACE_S = 0.004
 """Timers of the event loop have a grain of 1 ms; below two of them it would spin."""
 REGISTERED_AT_ONCE = 500
-UP_WITHIN_S = 120.0
 SETTLED_WITHIN_S = 120.0
 KNOWN_WITHIN_S = 60.0
 
@@ -54,13 +48,17 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One window. Latencies in milliseconds from the release: to the POST at the receiver, to the recorded answer."""
+    """One window. Latencies in milliseconds from the release: to the POST at the receiver, to the recorded answer.
+
+    `hops`: the same way in parts, by name.
+    """
 
     per_s: float
     cpu_us: float
     resident_mib: float
     at_receiver: dict[str, list[float]]
     answered: dict[str, list[float]]
+    hops: dict[str, list[float]]
     account: Account
     retried: int
     """Rows of tries that failed and are to be repeated, of those that were owed."""
@@ -192,10 +190,10 @@ class Stage:
         owed = list(self.ledger.owed())
         counted: dict[str, dict[str, int]] = {}
         for known, group, at in owed:
-            if window.from_us <= at < window.to_us:
+            if window.holds(at):
                 counted.setdefault(group.section, {})[known] = at
         rows = await self._rows()
-        answers = [(row.delivery_id, row.at) for row in rows if row.state == "delivered"]
+        answers = [(row.delivery_id, row.times["attempted"]) for row in rows if row.state == "delivered"]
         expected = {known for known, *_ in owed}
         return Run(
             per_s=window.arrived / window.seconds,
@@ -203,15 +201,16 @@ class Stage:
             resident_mib=resident_mib(self.pid),
             at_receiver={name: latencies(of, arrived.deliveries) for name, of in counted.items()},
             answered={name: latencies(of, answers) for name, of in counted.items()},
+            hops=hops([row for row in rows if window.holds(row.times.get("released", 0))], arrived.deliveries),
             account=account(expected, (known for known, _ in arrived.deliveries)),
             retried=sum(row.state == "retrying" and row.delivery_id in expected for row in rows),
             sampled=arrived.sampled,
             unverified=arrived.unverified,
         )
 
-    async def _rows(self) -> list["_Row"]:
+    async def _rows(self) -> list["Row"]:
         """What the delivery log has got since the run began."""
-        found: list[_Row] = []
+        found: list[Row] = []
         async with Tail(self.kafka, (Topic.ATTEMPTS,)) as tail:
             await tail.load(lambda record: found.append(_row(record)), self._attempts_from)
         return found
@@ -220,17 +219,9 @@ class Stage:
 Targets = Iterator[Sequence[Group]]
 
 
-class _Row(NamedTuple):
-    """A row of the delivery log: which delivery, what became of it, when (epoch µs)."""
-
-    delivery_id: str
-    state: str
-    at: int
-
-
-def _row(record: Record) -> _Row:
+def _row(record: Record) -> Row:
     row = orjson.loads(record.value or b"{}")
-    return _Row(row["data"]["delivery_id"], row["data"]["state"], row["stage_times"]["attempted"])
+    return Row(row["data"]["delivery_id"], row["data"]["state"], row["stage_times"], record.timestamp_ms * 1000)
 
 
 class _Window:
@@ -241,6 +232,9 @@ class _Window:
         self._receivers = receiving
         self.seconds = self.cpu_s = 0.0
         self.arrived = self.from_us = self.to_us = 0
+
+    def holds(self, at_us: int) -> bool:
+        return self.from_us <= at_us < self.to_us
 
     def open(self) -> None:
         self._began = time.monotonic()
@@ -271,27 +265,5 @@ async def a_stage(
         told = {"WIRE_KAFKA": kafka.bootstrap, "WIRE_SECRET_KEY": key, "WIRE_ENDPOINT_ALLOW": allow}
         if chain:
             told["SSL_CERT_FILE"] = str(chain)
-        pid = await opened.enter_async_context(_distribution(folder, told, under))
+        pid = await opened.enter_async_context(distribution(folder, told, under))
         yield Stage(kafka, publisher, receiving, pid, names, Sealer(key).seal(secret))
-
-
-@asynccontextmanager
-async def _distribution(folder: Path, told: dict[str, str], under: Sequence[str]) -> AsyncIterator[int]:
-    """Run the service as the process it is until it can take work; what it logs is written to a file, as in life."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WIRE_")} | told
-    log = folder / "distribution.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *under, "-m", "services.distribution"),
-            env={**environment, "WIRE_OPS_PORT": str(port)},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        await wait_until(lambda: is_ready(port), UP_WITHIN_S, message=f"distribution is ready, its log is {log}")
-        yield process.pid
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM if under else signal.SIGKILL)
-        await process.wait()
