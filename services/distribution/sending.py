@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from services.distribution.outcome import Outcome, Timing
 
@@ -27,9 +27,11 @@ class SendRequest:
     client_certificate: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of one POST; `excerpt` is the first KiB of the answer's body as text, for its owner only."""
+class Answer(NamedTuple):
+    """What came of one POST; `excerpt` is the first KiB of the answer's body as text, for its owner only.
+
+    A tuple for the same reason as `Timing`.
+    """
 
     outcome: Outcome
     timing: Timing
