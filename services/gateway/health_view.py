@@ -56,14 +56,14 @@ class HealthView:
         self._health[endpoint_id] = health
 
     def _take_replay(self, endpoint_id: str, replay_id: str, value: bytes | None) -> None:
-        known = self._replays.setdefault(endpoint_id, {})
-        if value is not None:
-            replay, before = Replay.model_validate_json(value), known.get(replay_id)
-            if before is not None and before.state == "cancelled" and replay.goes_on:
-                # written by distribution before it had read of the cancel
-                replay = replay.model_copy(update={"state": "cancelled"})
-            known[replay_id] = replay
+        known = self._replays.get(endpoint_id, {})
+        if value is None:
+            known.pop(replay_id, None)
+            if not known:
+                self._replays.pop(endpoint_id, None)
             return
-        known.pop(replay_id, None)
-        if not known:
-            del self._replays[endpoint_id]
+        replay, before = Replay.model_validate_json(value), known.get(replay_id)
+        if before is not None and before.state == "cancelled" and replay.goes_on:
+            # written by distribution before it had read of the cancel
+            replay = replay.model_copy(update={"state": "cancelled"})
+        self._replays.setdefault(endpoint_id, known)[replay_id] = replay

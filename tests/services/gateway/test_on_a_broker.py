@@ -249,6 +249,7 @@ READ = (
     Topic.RECEIVED,
     Topic.INBOX_FLASH,
     Topic.ATTEMPTS,
+    Topic.ENDPOINT_HEALTH,
     Topic.DEAD_ENRICH,
 )
 
