@@ -115,9 +115,10 @@ class Grader:
         return Answer(status, (time.monotonic() - began) * 1000, said)
 
     def accepts(self, answer: Answer, fix: str) -> Finding:
-        """Right if it was answered with 2xx; a slow answer is right, and said."""
-        note = "; slow: answer first, work afterwards" if answer.accepted and answer.ms > SLOW_S * 1000 else ""
-        return Finding(answer.accepted, f"{answer}{note}", fix)
+        """Right if it was answered with 2xx in time; a slow answer is right, and said."""
+        in_time = answer.ms <= self.budget_s * 1000  # the client's own limit is for each step, not for all of them
+        note = "; slow: answer first, work afterwards" if answer.ms > SLOW_S * 1000 else ""
+        return Finding(answer.accepted and in_time, f"{answer}{note}", fix)
 
     def refuses(self, answer: Answer, fix: str) -> Finding:
         """Right if it was answered with 4xx."""

@@ -328,6 +328,35 @@ def receive(
 
 
 @app.command(
+    epilog="example: wire replay ep_9f2c --since 2026-11-23T12:00:00Z\n\nexample: wire replay ep_9f2c --cancel rpl_4c1e"
+)
+def replay(
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="the endpoint's id")],
+    since: Annotated[str | None, typer.Option(help="what it was owed since then; RFC 3339 with offset")] = None,
+    cursor: Annotated[str | None, typer.Option(help="or since this place of the stream; or: earliest")] = None,
+    cancel: Annotated[str | None, typer.Option(help="call this replay off")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="ask for it and leave; it goes on by itself")] = False,
+    every: Annotated[float, typer.Option(min=0.01, help="seconds between two looks")] = 1.0,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send an endpoint again what it was owed, and follow how far it is; Ctrl-C leaves it going (1: it failed)."""
+    from cli import replaying
+
+    if [since, cursor, cancel].count(None) != 2:
+        raise typer.BadParameter("give one of --since, --cursor and --cancel")
+    with asking(url, key) as api:
+        if cancel is not None:
+            tell(replaying.cancelled(api, endpoint, cancel), replaying.in_words, as_json=as_json)
+            return
+        asked = replaying.asked(api, endpoint, since, cursor)
+        ended = asked if no_wait else replaying.followed(api, asked, every, complain)
+        tell(ended, replaying.in_words, as_json=as_json)
+        leave(replaying.ending_of(ended))
+
+
+@app.command(
     epilog="example: wire grade http://127.0.0.1:9000/hook --secret whsec_…"
     "\n\nexample: wire grade https://hooks.example.com/x --secret whsec_… --state-url https://hooks.example.com/held"
     "\n\nHow to pass: docs/receivers.md"

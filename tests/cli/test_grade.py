@@ -10,7 +10,7 @@ import pytest
 
 from cli.exits import Ended, Exit
 from cli.grade_cases import CASES
-from cli.grading import Grade, Grader, grade, in_a_line, summary
+from cli.grading import Answer, Grade, Grader, grade, in_a_line, summary
 from cli.receiver import HELD_PATH, Received, Receiver
 from cli.webhooks import Signer
 from tests.cli.conftest import Wire
@@ -155,6 +155,14 @@ def test_a_state_that_cannot_be_read_ends_the_grading(fake: FakeWire, reply: Rep
     fake.on("GET", "/held", reply)
     with receiving(SECRET, RIGHT) as url, pytest.raises(Ended, match="/held"):
         graded(url, f"{fake.url}/held")
+
+
+@pytest.mark.parametrize(("ms", "ok", "said"), [(40, True, ""), (6_000, True, "slow"), (15_001, False, "slow")])
+def test_an_answer_that_comes_late_is_said_and_one_that_comes_too_late_is_none(ms: float, ok: bool, said: str) -> None:
+    """Fifteen seconds is what the wire gives a receiver for all of it."""
+    with Grader("http://127.0.0.1:9/hook", Signer(SECRET)) as grader:
+        found = grader.accepts(Answer(200, ms), "answer first")
+    assert (found.ok, said in found.saw) == (ok, True)
 
 
 def test_a_summary_counts_and_says_what_was_not_judged() -> None:
