@@ -34,7 +34,27 @@ IN_HAND: Final = 32
 
 TEND_EVERY: Final = timedelta(seconds=1)
 WRITE_EVERY: Final = timedelta(seconds=5)
-NAP_S: Final = 0.25
+
+
+NAP_S: Final = 0.05
+AT_MOST_EVERY_S: Final = 0.02
+"""Many answers are one reason to look."""
+
+
+async def stepping(step: Callable[[], Awaitable[bool]], changed: asyncio.Event, stop: asyncio.Event) -> None:
+    """Call `step` until `stop`: soon again when it did something or `changed` is set, else after a nap."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            changed.clear()
+            busy = await step()
+            await asyncio.wait({stopping}, timeout=AT_MOST_EVERY_S)
+            if not busy and not changed.is_set():
+                changing = asyncio.create_task(changed.wait())
+                await asyncio.wait({stopping, changing}, timeout=NAP_S, return_when=asyncio.FIRST_COMPLETED)
+                changing.cancel()
+    finally:
+        stopping.cancel()
 
 
 async def at_once() -> None:
@@ -58,6 +78,7 @@ class CatchingUp:
     caught_up: Callable[[], Awaitable[None]] = at_once
     """Returns once the tables hold all that was in their topics when it was called."""
     per_second: float = 200.0
+    most_in_hand: int = IN_HAND
     _tended_at: datetime | None = None
     _written_at: dict[str, datetime] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,13 +89,7 @@ class CatchingUp:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Job: step until `stop`. An error of ours ends the job."""
-        while not stop.is_set():
-            self._changed.clear()
-            if await self.step():
-                continue
-            nap = asyncio.create_task(self._changed.wait())
-            await asyncio.wait({nap}, timeout=NAP_S)
-            nap.cancel()
+        await stepping(self.step, self._changed, stop)
 
     async def step(self) -> bool:
         """Let each endpoint that is behind come as far as it can at this moment; tell whether any did."""
@@ -120,15 +135,17 @@ class CatchingUp:
         return handed > 0
 
     def _room(self, condition: Condition, detour: Detour) -> int:
-        """How many may be handed out now."""
-        now, endpoint_id = self.clock.now(), condition.endpoint_id
+        """How many may be handed out now; asked of every endpoint that is behind, most of them dead."""
+        now, endpoint_id, breaker = self.clock.now(), condition.endpoint_id, condition.breaker
+        if breaker.state == "open" and breaker.probe_at is not None and now < breaker.probe_at:
+            return 0
         if not self.conditions.is_ready(endpoint_id) or (detour.resume_at and now < detour.resume_at):
             return 0
         if not detour.reading and self.queues.outstanding(endpoint_id) > len(detour.in_hand):
             return 0  # what was queued before goes first, or comes back
-        if condition.breaker.state == "closed":
-            return IN_HAND - len(detour.in_hand)
-        return 0 if detour.in_hand or not condition.breaker.probing(now) else 1
+        if breaker.state == "closed":
+            return self.most_in_hand - len(detour.in_hand)
+        return 0 if detour.in_hand or not breaker.probing(now) else 1
 
     async def _read(self, condition: Condition, detour: Detour, room: int) -> int:
         """Hand out up to `room` deliveries; return how many places were gone through."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 from services.distribution.breaker import STANDARD, Breaker, Rules, weight_of
 from services.distribution.condition import Condition
@@ -39,6 +39,13 @@ def never() -> bool:
     return False
 
 
+class Newest(NamedTuple):
+    """The newest release of a lane that has come as blocks of a shard, and which of them."""
+
+    offset: int
+    blocks: frozenset[str]
+
+
 @dataclass(slots=True)
 class Conditions:
     """Those of the shards we own; endpoints that do well and have everything are not in here."""
@@ -55,8 +62,8 @@ class Conditions:
     changed: Callable[[], None] = lambda: None
     """Called when somebody may be sent to again, or has somewhat more to read."""
     _own: dict[str, Condition] = field(default_factory=dict)
-    _seen: dict[int, dict[Lane, int]] = field(default_factory=dict)
-    """Where the next release of each lane is to be expected, by shard: what lies before may have been handed out."""
+    _seen: dict[int, dict[Lane, Newest]] = field(default_factory=dict)
+    """Up to where releases may have been handed out, by shard."""
 
     def gained(self, shards: frozenset[int], ends: dict[Lane, int]) -> datetime | None:
         """Go on with what the owners before wrote. `ends`: where the lanes end now.
@@ -64,7 +71,7 @@ class Conditions:
         Returns since when something may have been answered that is still to be read.
         """
         for shard in shards:
-            self._seen[shard] = dict(ends)
+            self._seen[shard] = {lane: Newest(end - 1, frozenset()) for lane, end in ends.items()}
         answered = []
         for read in self.book.of_shards(shards, self.shard_of):
             shard = self.shard_of(read.endpoint_id)
@@ -141,14 +148,22 @@ class Conditions:
 
     # What falls due
 
-    def expects(self, shard: int, item: Item) -> bool:
-        """Tell whether nothing at or behind a matched release has been handed out before; from now on it has."""
+    def expects(self, shard: int, item: Item, block_id: str) -> bool:
+        """Tell whether nothing at or behind a block's release has been handed out to its endpoints before.
+
+        From now on it has. A release to many endpoints has several blocks.
+        """
         if item.seq is None:
             return False
         seen = self._seen.setdefault(shard, {})
-        fresh = item.seq >= seen.get(item.lane, 0)
-        seen[item.lane] = max(seen.get(item.lane, 0), item.seq + 1)
-        return fresh
+        newest = seen.get(item.lane, Newest(-1, frozenset()))
+        if item.seq > newest.offset:
+            seen[item.lane] = Newest(item.seq, frozenset({block_id}))
+            return True
+        if item.seq < newest.offset or not newest.blocks or block_id in newest.blocks:
+            return False
+        seen[item.lane] = Newest(item.seq, newest.blocks | {block_id})
+        return True
 
     async def covers(self, endpoint_id: str, item: Item, *, fresh: bool) -> bool:
         """Tell whether a matched release is owed from the log, so that its block need not wait for it.
@@ -336,7 +351,6 @@ class Conditions:
 
         if not enough():
             await self.write(condition, enough)
-        self.changed()
 
     async def _directly(self, condition: Condition, detour: Detour, place: Place, now: datetime) -> None:
         """Let one go its own way; a successor has to know that something may be answered ahead of the reader."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from services.distribution.attempts import Tried
-from services.distribution.catching_up import at_once
+from services.distribution.catching_up import at_once, stepping
 from services.distribution.conditions import Conditions
 from services.distribution.detour import LANES, Place
 from services.distribution.ports import Clock, Publishing, ReleasedLog
@@ -30,7 +30,6 @@ TRIES: Final = 5
 
 AGAIN_AFTER: Final = timedelta(seconds=10)
 WRITE_EVERY: Final = timedelta(seconds=5)
-NAP_S: Final = 0.25
 
 
 @dataclass(slots=True, eq=False)
@@ -93,24 +92,24 @@ class Replaying:
     caught_up: Callable[[], Awaitable[None]] = at_once
     per_second: float = 100.0
     _runs: dict[str, Run] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Job: step until `stop`. An error of ours ends the job."""
-        stopping = asyncio.create_task(stop.wait())
-        while not stop.is_set():
-            if not await self.step():
-                await asyncio.wait({stopping}, timeout=NAP_S)
-        stopping.cancel()
+        await stepping(self.step, self._changed, stop)
 
     async def step(self) -> bool:
         """Let each replay come as far as it can at this moment; tell whether any did."""
         busy = False
         for asked in self.book.all():
             run = self._runs.get(asked.replay_id)
+            if run is None and not asked.goes_on:
+                continue
             term = self.tenure.term(self.conditions.shard_of(asked.endpoint_id))
             if run is not None and run.term != term:
-                run = self._runs.pop(asked.replay_id, None) and None
-            if term and self.tenure.alive() and (asked.goes_on or run is not None):
+                del self._runs[asked.replay_id]
+                run = None
+            if term and self.tenure.alive() and (run is not None or asked.goes_on):
                 busy |= await self._step_of(asked, run, term)
         self._forget_dropped()
         return busy
@@ -225,6 +224,7 @@ class Replaying:
 
     def _done(self, run: Run, place: Place, known: str, before: int) -> None:
         """It has a row of this try, or ended without one."""
+        self._changed.set()
         self.conditions.not_probed(run.replay.endpoint_id)
         if self.tried.tries(known) > before and self.tried.how_it_ended(known) == "delivered":
             run.open.pop(place, None)

@@ -131,7 +131,17 @@ class Post:
             self._tables.health, registry, self.appender, self._queues, shard_of, clock, tenure, RULES, BURST
         )
         self._reader = copy.reader(
-            self.conditions, readings, recipients, tried, in_turn, self._queues, clock, tenure, journal, lambda: None
+            self.conditions,
+            readings,
+            recipients,
+            tried,
+            in_turn,
+            self._queues,
+            clock,
+            tenure,
+            journal,
+            lambda: None,
+            most_in_hand=2,
         )
         self._deliverer = Deliverer(
             standings,

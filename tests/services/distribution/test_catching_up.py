@@ -469,3 +469,19 @@ async def test_a_success_of_any_kind_brings_it_back(bench: Bench) -> None:
     await bench.catch_up()
     assert delivered(bench) == [(story(4), 1)]
     assert record(bench) is None
+
+
+async def test_a_release_to_more_endpoints_than_one_block_holds_is_a_position_for_each(bench: Bench) -> None:
+    """The second block of a release is as new as the first; the first one once more is not."""
+    bench.know(endpoint(DEAD, state=EndpointState.PAUSED), endpoint(WELL, state=EndpointState.PAUSED))
+    one = put(bench, 0)
+    first = block_record(one, DEAD)
+    second = block_record(one, WELL)
+    other = (second.value or b"").replace(b'"event_id":"', b'"event_id":"second-')
+    await bench.deliverer.handle(first)
+    await bench.deliverer.handle(type(second)(second.topic, 0, 1, "k", other, {}, second.timestamp_ms))
+    for endpoint_id in (DEAD, WELL):
+        told = record(bench, endpoint_id)
+        assert told is not None
+        assert told.catch_up is not None
+        assert told.catch_up.position == {Lane.ROUTINE: 0}
