@@ -1,6 +1,7 @@
 """Composition root of distribution: matcher and deliverer in one process, each with its own consumer group."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from services.distribution.adapters.freshness import Freshness
 from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
+from services.distribution.adapters.redis_throttle import RedisGrants
 from services.distribution.adapters.senders import sender_from
 from services.distribution.attempts import Tried
 from services.distribution.catching_up import CatchingUp
@@ -22,6 +24,7 @@ from services.distribution.journal import TIER_TOPICS, Journal
 from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
 from services.distribution.overdue import Overdue
+from services.distribution.pace import Pace
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
@@ -31,6 +34,7 @@ from services.distribution.settings import DistributionSettings
 from services.distribution.standings import Standings
 from services.distribution.tables import TOPICS, Tables
 from services.distribution.tenure import Tenure
+from services.distribution.throttle import Grants, OwnGrants, Throttle
 from services.distribution.waiting import Waiting
 from services.distribution.workers import Workers
 from shared.domain.errors import Misconfigured
@@ -43,6 +47,7 @@ from shared.platform.jobs import Job, run
 from shared.platform.parking import DeadLetters
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Lookup, Tail
+from shared.platform.redis import connect
 from shared.platform.sealing import Sealer
 from shared.platform.settings import load
 from shared.platform.topics import Topic, spec
@@ -90,6 +95,7 @@ class Sending:
     waiting: Waiting
     catching_up: CatchingUp
     replaying: Replaying
+    throttle: Throttle
 
 
 async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Ground:
@@ -128,10 +134,22 @@ def _matcher(on: Ground, membership: Membership) -> Matcher:
     )
 
 
-def _sending(on: Ground, membership: Membership, sender: Sender, settings: DistributionSettings) -> Sending:
+def _sending(
+    on: Ground, membership: Membership, sender: Sender, grants: Grants, settings: DistributionSettings
+) -> Sending:
     registry, standings, clock = on.tables.registry, on.tables.standings, on.clock
     tried, waiting, tenure = Tried(), Waiting(clock), Tenure(membership.alive)
-    queues = FairQueues(settings.send_slots)
+    throttle = Throttle(grants, OwnGrants(time.monotonic, lambda: tenure.owned / on.shard_of.shards))
+
+    def back_after(seconds: float, endpoint_id: str) -> None:
+        asyncio.get_running_loop().call_later(seconds, back, endpoint_id)
+
+    def back(endpoint_id: str) -> None:
+        queues.go_on(endpoint_id)
+        workers.wake()
+
+    pace = Pace(registry, throttle, settings.subscriber_rate)
+    queues = FairQueues(settings.send_slots, pace=pace, later=back_after)
     workers = Workers(queues, settings.send_slots)
 
     def queue(delivery: Delivery) -> None:
@@ -189,7 +207,7 @@ def _sending(on: Ground, membership: Membership, sender: Sender, settings: Distr
         on.fresh.caught_up,
     )
     dispatch = Dispatch(registry, standings, sender, journal, tried, clock, in_turn, conditions, tenure)
-    return Sending(deliverer, dispatch, workers, waiting, catching_up, replaying)
+    return Sending(deliverer, dispatch, workers, waiting, catching_up, replaying, throttle)
 
 
 async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
@@ -198,9 +216,12 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
     ground = await _ground(settings, opened)
     sender = sender_from(settings, kafka.failpoints)
     opened.push_async_callback(sender.close)
+    redis = connect(settings.redis_url)
+    opened.push_async_callback(redis.aclose)
+    grants = RedisGrants(redis, settings.topic_prefix)
     matching_member, delivering_member = Membership(), Membership()
     matcher = _matcher(ground, matching_member)
-    sending = _sending(ground, delivering_member, sender, settings)
+    sending = _sending(ground, delivering_member, sender, grants, settings)
     challenger = Challenger(ground.tables.registry, ground.publisher, sender, ground.clock, ground.shard_of)
     ground.tables.registry.watchers.append(challenger.noticed)
 
@@ -240,6 +261,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         "waiting": sending.waiting.run,
         "catching-up": sending.catching_up.run,
         "replays": sending.replaying.run,
+        "throttle": sending.throttle.run,
         "challenges": challenger.run,
         "http": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }

@@ -5,6 +5,7 @@ slowness, so a dead one costs the others nothing. Pure: no clock, no socket, no 
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.distribution.deliveries import Delivery, Urgency
@@ -23,6 +24,15 @@ FIRST_CAP, LEAST_CAP, MOST_CAP = 2, 1, 32
 GOOD_WINDOW = 10
 SLOW = 2.0
 MEMORY = 0.3
+
+
+def at_any_pace(endpoint_id: str) -> float:
+    """The pace of whoever has no rate."""
+    return 0.0
+
+
+def at_no_time(seconds: float, endpoint_id: str) -> None:
+    """The timer of queues that hold nobody back."""
 
 
 @dataclass(slots=True)
@@ -47,11 +57,12 @@ class EndpointQueue:
     in_flight: int = 0
     deficit: float = 0.0
     waiting: int = 0
+    held: bool = False
     credit: dict[Urgency, int] = field(default_factory=lambda: dict.fromkeys(WEIGHTS, 0))
 
     @property
     def may_start(self) -> bool:
-        return self.in_flight < self.manners.cap
+        return self.in_flight < self.manners.cap and not self.held
 
     def next(self, lines: tuple[Urgency, ...]) -> Delivery | None:
         """Take the first delivery whose story is not in flight; those that are step behind it, in order."""
@@ -89,11 +100,23 @@ class EndpointQueue:
 class FairQueues:
     """All queues of one process; `slots` is how many deliveries may be in flight at once."""
 
-    def __init__(self, slots: int, *, reserved: float = 0.1, probation: float = 0.2) -> None:
+    def __init__(
+        self,
+        slots: int,
+        *,
+        reserved: float = 0.1,
+        probation: float = 0.2,
+        pace: Callable[[str], float] = at_any_pace,
+        later: Callable[[float, str], None] = at_no_time,
+    ) -> None:
         """`reserved` of the slots are for flashes only.
 
         New, slow and failing endpoints get at most `probation` of them for flashes, and as much for the rest.
+        `pace` is asked before each delivery of an endpoint: 0.0, or the seconds until it is worth asking again. The
+        endpoint is out of line until then, at no cost; `later` is to call `go_on` with it after so many seconds.
         """
+        self._pace = pace
+        self._later = later
         self._slots = slots
         self._routine_slots = slots - max(1, int(slots * reserved))
         self._probation_slots = max(1, int(slots * probation))
@@ -141,14 +164,24 @@ class FairQueues:
         if self._in_flight >= self._slots:
             return None
         while (queue := self._next_flash()) is not None:
-            if (delivery := self._start(queue, FLASHES)) is not None:
+            if not self._is_held(queue, FLASHES) and (delivery := self._start(queue, FLASHES)) is not None:
                 return delivery
         if self._in_flight >= self._routine_slots:
             return None
         while (queue := self._next_in_turn()) is not None:
-            if (delivery := self._start(queue, self._open_to(queue, LINES))) is not None:
+            if (
+                not self._is_held(queue, LINES)
+                and (delivery := self._start(queue, self._open_to(queue, LINES))) is not None
+            ):
                 return delivery
         return None
+
+    def go_on(self, endpoint_id: str) -> None:
+        """Let an endpoint whose pace held it back stand in line again."""
+        queue = self._queues.get(endpoint_id)
+        if queue is not None:
+            queue.held = False
+            self._stand_in_line(queue)
 
     def finish(self, delivery: Delivery, seconds: float, *, ok: bool | None, back_off: bool = False) -> None:
         """End what `take` began; `ok` None: nothing was sent, which says nothing of the endpoint.
@@ -180,6 +213,17 @@ class FairQueues:
             queue.waiting = sum(map(len, (*queue.lines.values(), *queue.behind.values())))
             if queue.idle:
                 self._rest(queue)
+
+    def _is_held(self, queue: EndpointQueue, lines: tuple[Urgency, ...]) -> bool:
+        """Ask an endpoint's pace; what withdraws a story never waits for it."""
+        open_to = self._open_to(queue, lines)
+        if not queue.has_work(open_to) or any(each.is_notice for each in queue.lines["flash"]):
+            return False
+        seconds = self._pace(queue.endpoint_id)
+        if seconds > 0.0:
+            queue.held = True
+            self._later(seconds, queue.endpoint_id)
+        return queue.held
 
     def _rested(self, delivery: Delivery) -> Manners:
         return self._manners.pop(delivery.endpoint_id, None) or Manners()

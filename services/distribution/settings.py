@@ -30,6 +30,11 @@ class DistributionSettings(CommonSettings):
     replay_per_s: float = Field(
         default=100.0, gt=0, le=10_000, description="deliveries a second of one bulk replay (POST .../replays)"
     )
+    subscriber_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="deliveries a second to all endpoints of one subscriber together; none: no limit",
+    )
     connect_timeout_s: float = Field(default=3.0, gt=0, le=30, description="seconds for a connection")
     webhook_client: Literal["own", "aiohttp"] = Field(
         default="own", description="what sends webhooks: our own HTTP/1.1 client, or aiohttp should that one fail you"

@@ -38,6 +38,11 @@ class Tenure:
         """The current term of a shard; 0 when it is not ours."""
         return self._terms.get(shard, 0)
 
+    @property
+    def owned(self) -> int:
+        """How many shards are ours."""
+        return len(self._terms)
+
     def holds(self, delivery: Delivery) -> bool:
         """Tell, without waiting, whether a delivery may be acted on at this moment."""
         return self.term(delivery.shard) == delivery.term and self.alive()

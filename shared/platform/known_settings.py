@@ -25,6 +25,7 @@ KNOWN: tuple[str, ...] = (
     "WIRE_SECRET_KEY",
     "WIRE_SEND_SLOTS",
     "WIRE_SEND_TIMEOUT_S",
+    "WIRE_SUBSCRIBER_RATE",
     "WIRE_WEBHOOK_CLIENT",
     # gateway
     "WIRE_DRAIN_S",

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from services.distribution.deliveries import Delivery
 from services.distribution.queues import FairQueues
-from shared.domain.story import Lane
-from tests.services.distribution.deliveries import delivery
+from shared.domain.story import Kind, Lane
+from tests.services.distribution.deliveries import delivery, item
 
 
 def drain(queues: FairQueues, seconds: dict[str, float], turns: int) -> list[Delivery]:
@@ -243,6 +243,51 @@ def test_what_waits_and_what_is_in_flight_is_counted_for_each_endpoint() -> None
     assert (queues.waiting("nobody"), queues.outstanding("nobody")) == (0, 0)
     queues.drop(frozenset({0}))
     assert (queues.waiting("ep_1"), len(queues)) == (0, 0)
+
+
+def paced(seconds: dict[str, float]) -> tuple[FairQueues, list[tuple[float, str]]]:
+    """Queues whose endpoints are held back by so many seconds, and the timers they asked for."""
+    timers: list[tuple[float, str]] = []
+    return FairQueues(
+        10, pace=lambda endpoint_id: seconds.get(endpoint_id, 0.0), later=lambda wait, at: timers.append((wait, at))
+    ), timers
+
+
+def test_an_endpoint_that_is_beyond_its_rate_is_out_of_line_until_its_time() -> None:
+    """It costs no slot, no look and nobody else's turn; one timer brings it back."""
+    seconds = {"slow": 0.3}
+    queues, timers = paced(seconds)
+    for number in range(3):
+        queues.add(delivery("slow", f"urn:s{number}"))
+        queues.add(delivery("quick", f"urn:q{number}"))
+    assert [one.endpoint_id for one in drain(queues, {}, 10)] == ["quick"] * 3
+    assert timers == [(0.3, "slow")]
+    assert queues.in_flight == 0
+    seconds.clear()
+    assert queues.take() is None
+    queues.go_on("slow")
+    assert len(drain(queues, {}, 10)) == 3
+
+
+def test_a_kill_does_not_wait_for_a_rate() -> None:
+    """What is withdrawn is withdrawn now."""
+    queues, _ = paced({"ep_1": 5.0})
+    of = item(2, Kind.KILL, Lane.FLASH)
+    queues.add(Delivery("dlv_kill", "ep_1", 0, b"{}", lambda: None, item=of))
+    taken = queues.take()
+    assert taken is not None
+    assert taken.is_notice
+
+
+def test_an_endpoint_that_has_nothing_left_is_not_brought_back() -> None:
+    """Its timer finds nobody."""
+    queues, timers = paced({"slow": 0.3})
+    queues.add(delivery("slow", shard=3))
+    assert queues.take() is None
+    queues.drop(frozenset({3}))
+    queues.go_on("slow")
+    assert queues.take() is None
+    assert len(timers) == 1
 
 
 moves = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=60)
