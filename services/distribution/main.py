@@ -1,7 +1,6 @@
 """Composition root of distribution: matcher and deliverer in one process, each with its own consumer group."""
 
 import asyncio
-import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -12,35 +11,19 @@ from services.distribution.adapters.freshness import Freshness
 from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
 from services.distribution.adapters.redis_throttle import RedisGrants
 from services.distribution.adapters.senders import sender_from
-from services.distribution.attempts import Tried
-from services.distribution.catching_up import CatchingUp
 from services.distribution.challenge import Challenger
-from services.distribution.conditions import Conditions
-from services.distribution.deliverer import Deliverer
-from services.distribution.deliveries import Delivery
-from services.distribution.dispatch import Dispatch
-from services.distribution.in_turn import InTurn
-from services.distribution.journal import TIER_TOPICS, Journal
+from services.distribution.journal import TIER_TOPICS
 from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
-from services.distribution.overdue import Overdue
-from services.distribution.pace import Pace
-from services.distribution.queues import FairQueues
+from services.distribution.owner import Means, owner_with
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
-from services.distribution.replaying import Replaying
-from services.distribution.sending import Sender
 from services.distribution.settings import DistributionSettings
 from services.distribution.standings import Standings
 from services.distribution.tables import TOPICS, Tables
-from services.distribution.tenure import Tenure
-from services.distribution.throttle import Grants, OwnGrants, Throttle
-from services.distribution.waiting import Waiting
-from services.distribution.workers import Workers
 from shared.domain.errors import Misconfigured
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Membership, Ownership, Source, consume
-from shared.platform.grouping import Grouped
 from shared.platform.health import Health
 from shared.platform.http import ops_app, serve
 from shared.platform.jobs import Job, run
@@ -85,19 +68,6 @@ class Ground:
     clock: SystemClock
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """The deliverer with all that works off what it takes in."""
-
-    deliverer: Deliverer
-    dispatch: Dispatch
-    workers: Workers
-    waiting: Waiting
-    catching_up: CatchingUp
-    replaying: Replaying
-    throttle: Throttle
-
-
 async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Ground:
     kafka = settings.kafka
     due = spec(Topic.DUE).partitions
@@ -134,82 +104,6 @@ def _matcher(on: Ground, membership: Membership) -> Matcher:
     )
 
 
-def _sending(
-    on: Ground, membership: Membership, sender: Sender, grants: Grants, settings: DistributionSettings
-) -> Sending:
-    registry, standings, clock = on.tables.registry, on.tables.standings, on.clock
-    tried, waiting, tenure = Tried(), Waiting(clock), Tenure(membership.alive)
-    throttle = Throttle(grants, OwnGrants(time.monotonic, lambda: tenure.owned / on.shard_of.shards))
-
-    def back_after(seconds: float, endpoint_id: str) -> None:
-        asyncio.get_running_loop().call_later(seconds, back, endpoint_id)
-
-    def back(endpoint_id: str) -> None:
-        queues.go_on(endpoint_id)
-        workers.wake()
-
-    pace = Pace(registry, throttle, settings.subscriber_rate)
-    queues = FairQueues(settings.send_slots, pace=pace, later=back_after)
-    workers = Workers(queues, settings.send_slots)
-
-    def queue(delivery: Delivery) -> None:
-        queues.add(delivery)
-        workers.wake()
-
-    in_turn = InTurn(on.tables.held, registry, standings, on.publisher, on.past, on.shard_of, queue, tenure, clock)
-    journal = Journal(Grouped(on.publisher), clock, tried)
-    conditions = Conditions(on.tables.health, registry, on.publisher, queues, on.shard_of, clock, tenure)
-    catching_up = CatchingUp(
-        conditions,
-        on.missed,
-        on.tables.recipients,
-        tried,
-        in_turn,
-        queues,
-        clock,
-        tenure,
-        journal,
-        workers.wake,
-        on.fresh.caught_up,
-        settings.catch_up_per_s,
-    )
-    replaying = Replaying(
-        on.tables.replays,
-        conditions,
-        on.missed,
-        on.tables.recipients,
-        tried,
-        queues,
-        on.publisher,
-        clock,
-        tenure,
-        workers.wake,
-        on.fresh.caught_up,
-        settings.replay_per_s,
-    )
-    conditions.changed = catching_up.look
-    registry.watchers.append(lambda _: catching_up.look())
-    deliverer = Deliverer(
-        standings,
-        journal,
-        on.tried_before,
-        clock,
-        on.shard_of,
-        queues,
-        waiting,
-        workers.wake,
-        tried,
-        in_turn,
-        conditions,
-        on.missed,
-        Overdue(clock, waiting, tenure, in_turn, conditions),
-        tenure,
-        on.fresh.caught_up,
-    )
-    dispatch = Dispatch(registry, standings, sender, journal, tried, clock, in_turn, conditions, tenure)
-    return Sending(deliverer, dispatch, workers, waiting, catching_up, replaying, throttle)
-
-
 async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[str, Job]:
     """Open every connection in `opened` and return what is to run over them."""
     kafka, health = settings.kafka, Health("tables", f"consuming {MATCHER}", f"consuming {DELIVERER}")
@@ -218,10 +112,22 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
     opened.push_async_callback(sender.close)
     redis = connect(settings.redis_url)
     opened.push_async_callback(redis.aclose)
-    grants = RedisGrants(redis, settings.topic_prefix)
     matching_member, delivering_member = Membership(), Membership()
     matcher = _matcher(ground, matching_member)
-    sending = _sending(ground, delivering_member, sender, grants, settings)
+    means = Means(
+        ground.tables,
+        ground.publisher,
+        ground.past,
+        ground.missed,
+        ground.tried_before,
+        sender,
+        RedisGrants(redis, settings.topic_prefix),
+        ground.shard_of,
+        ground.clock,
+        delivering_member.alive,
+        ground.fresh.caught_up,
+    )
+    owner = owner_with(means, settings)
     challenger = Challenger(ground.tables.registry, ground.publisher, sender, ground.clock, ground.shard_of)
     ground.tables.registry.watchers.append(challenger.noticed)
 
@@ -246,9 +152,9 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         group=DELIVERER,
         member=f"{DELIVERER}-{settings.instance}",
         sources=tuple(Source(topic, 16) for topic in DUE_TOPICS),
-        handle=sending.deliverer.handle,
+        handle=owner.deliverer.handle,
         park=partial(dead.park, stage=DELIVERER),
-        ownership=Owners((sending.deliverer, challenger)),
+        ownership=Owners((owner.deliverer, challenger)),
         membership=delivering_member,
         parked_per_minute=settings.park_per_minute,
         health=health,
@@ -257,11 +163,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         "tables": lambda _: _keep_tables(ground.tail, health, ground.tables, loaded, consumers.ended),
         MATCHER: lambda stop: consumers.one(_after(loaded, stop, matching)),
         DELIVERER: lambda stop: consumers.one(_after(loaded, stop, delivering)),
-        "senders": partial(sending.workers.run, sending.dispatch),
-        "waiting": sending.waiting.run,
-        "catching-up": sending.catching_up.run,
-        "replays": sending.replaying.run,
-        "throttle": sending.throttle.run,
+        **owner.jobs(),
         "challenges": challenger.run,
         "http": lambda stop: serve(ops_app(health), settings.bind, settings.ops_port, stop),
     }
