@@ -281,9 +281,12 @@ class Conditions:
     async def write(self, condition: Condition, unless: Callable[[], bool] = never) -> None:
         """Write down how things stand now, and return when the broker has it; one write of an endpoint at a time.
 
-        `unless` is asked when its turn has come: the write before may have been enough.
+        `unless` is asked when its turn has come: the write before may have been enough. Nothing is written for a shard
+        that may be somebody else's by now: its record would take the place of theirs.
         """
         async with condition.writing:
+            if not await self.tenure.sure(condition.shard, condition.term):
+                return
             record = condition.record(self.clock.now())
             if record == condition.written or unless():
                 return

@@ -49,7 +49,11 @@ class Tenure:
 
     async def confirmed(self, delivery: Delivery) -> bool:
         """Wait until that is certain; False once its term is over, and then its new owner does what is to be done."""
-        while self.term(delivery.shard) == delivery.term:
+        return await self.sure(delivery.shard, delivery.term)
+
+    async def sure(self, shard: int, term: int) -> bool:
+        """Wait until a shard is certainly ours under that term; False once it is over."""
+        while self.term(shard) == term:
             if self.alive():
                 return True
             await asyncio.sleep(ASK_EVERY_S)

@@ -1,5 +1,6 @@
 """What becomes of an endpoint that cannot be sent to, or not as fast: the log owes it, and nobody else waits."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,25 @@ async def test_what_falls_due_for_a_dead_endpoint_costs_neither_a_row_nor_memory
     assert len(bench.queues) == 0
     assert owed(bench).position == {Lane.ROUTINE: 5}
     assert len(bench.log.on(Topic.ENDPOINT_HEALTH)) < 20
+
+
+async def test_one_that_may_have_a_successor_writes_nothing_until_it_is_certain(bench: Bench) -> None:
+    """A process that was paused would put its old position over that of the new owner."""
+    await die(bench)
+    await due(bench, put(bench, 5))
+    before = len(bench.log.health())
+    bench.alive = False
+    bench.conditions.succeeded(DEAD)
+    writing = asyncio.ensure_future(due(bench, put(bench, 0, lane=Lane.FLASH, of=f"{STORY}:flash")))
+    reading = asyncio.ensure_future(bench.reader.step())
+    await asyncio.wait({writing, reading}, timeout=0.05)
+    assert len(bench.log.health()) == before
+    bench.conditions.lost(SHARDS)
+    bench.tenure.lost(SHARDS)
+    bench.alive = True
+    await writing
+    await reading
+    assert len(bench.log.health()) == before
 
 
 async def test_a_block_passes_only_once_the_record_is_confirmed(bench: Bench) -> None:
