@@ -16,12 +16,12 @@ from services.distribution.condition import Condition
 from services.distribution.conditions import Conditions
 from services.distribution.detour import LANES, Detour, Place
 from services.distribution.in_turn import InTurn
-from services.distribution.journal import Journal
 from services.distribution.ports import Clock, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.rereading import AT_ONCE, reread, was_owed
-from services.distribution.retiring import PENDING_LASTS, retire
+from services.distribution.retiring import PENDING_LASTS
+from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
@@ -32,7 +32,6 @@ from shared.platform.logs import logger
 IN_HAND: Final = 32
 """Deliveries of one endpoint that its reader gives to the queues at a time."""
 
-TEND_EVERY: Final = timedelta(seconds=1)
 WRITE_EVERY: Final = timedelta(seconds=5)
 
 
@@ -73,13 +72,12 @@ class CatchingUp:
     queues: FairQueues
     clock: Clock
     tenure: Tenure
-    journal: Journal
+    tending: Tending
     wake: Callable[[], None]
     caught_up: Callable[[], Awaitable[None]] = at_once
     """Returns once the tables hold all that was in their topics when it was called."""
     per_second: float = 200.0
     most_in_hand: int = IN_HAND
-    _tended_at: datetime | None = None
     _written_at: dict[str, datetime] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -94,26 +92,11 @@ class CatchingUp:
     async def step(self) -> bool:
         """Let each endpoint that is behind come as far as it can at this moment; tell whether any did."""
         busy = False
-        await self._tend()
+        await self.tending.look()
         for condition, detour in self.conditions.behind():
             if self.tenure.term(condition.shard) == condition.term and self.tenure.alive():
                 busy |= await self._step_of(condition, detour)
         return busy
-
-    async def _tend(self) -> None:
-        """Once a second, look at those for whom time alone changes something."""
-        now = self.clock.now()
-        if self._tended_at is not None and now - self._tended_at < TEND_EVERY:
-            return
-        self._tended_at = now
-        for endpoint_id in await self.conditions.tend():
-            endpoint = self.conditions.registry.endpoints.get(endpoint_id)
-            if endpoint is not None:
-                logger().error("endpoint.disabled", endpoint_id=endpoint_id, why="no success for 72 h")
-                await self.journal.disable(endpoint)
-        for condition, detour in self.conditions.behind():
-            if not detour.reading and self.conditions.why_shut(condition.endpoint_id) is not None:
-                await retire(condition, detour, self.released, self.conditions, self.in_turn, now)
 
     async def _step_of(self, condition: Condition, detour: Detour) -> bool:
         if self.conditions.is_over_for(condition.endpoint_id):

@@ -4,17 +4,16 @@ A dead endpoint costs one record: what falls due for it passes, once the record 
 """
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, get_args
+from typing import Final
 
+from services.distribution.arrivals import Arrivals
 from services.distribution.breaker import STANDARD, Breaker, Rules, weight_of
 from services.distribution.condition import Condition
 from services.distribution.deliveries import Delivery
 from services.distribution.detour import Detour, Place, is_covered
-from services.distribution.disabling import percent_told
 from services.distribution.health_book import HealthBook
 from services.distribution.matching import ShardOf
 from services.distribution.outcome import Failure, Refused
@@ -22,13 +21,13 @@ from services.distribution.ports import Clock, Publishing
 from services.distribution.queues import BURST, FairQueues
 from services.distribution.registry import Registry, has_shared_secret
 from services.distribution.tenure import Tenure
-from shared.domain.health import HEALTH, BreakerState, EndpointHealth, Why
+from shared.domain.health import HEALTH, BreakerState, Why
 from shared.domain.item import Item
 from shared.domain.retry_schedule import STANDARD as RETRIES
 from shared.domain.story import Lane
 from shared.domain.subscription import EndpointState
 from shared.platform.logs import logger
-from shared.platform.metrics import ENDPOINTS_BEHIND, RELEASES_LOST
+from shared.platform.metrics import RELEASES_LOST
 from shared.platform.topics import Topic, key_of
 
 _SENT_OR_ENDED: Final = frozenset({EndpointState.ACTIVE, EndpointState.DISABLED})
@@ -37,13 +36,6 @@ _SENT_OR_ENDED: Final = frozenset({EndpointState.ACTIVE, EndpointState.DISABLED}
 def never() -> bool:
     """What makes no write unnecessary."""
     return False
-
-
-class Newest(NamedTuple):
-    """The newest release of a lane that has come as blocks of a shard, and which of them."""
-
-    offset: int
-    blocks: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -62,16 +54,14 @@ class Conditions:
     changed: Callable[[], None] = lambda: None
     """Called when somebody may be sent to again, or has somewhat more to read."""
     _own: dict[str, Condition] = field(default_factory=dict)
-    _seen: dict[int, dict[Lane, Newest]] = field(default_factory=dict)
-    """Up to where releases may have been handed out, by shard."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def gained(self, shards: frozenset[int], ends: dict[Lane, int]) -> datetime | None:
         """Go on with what the owners before wrote. `ends`: where the lanes end now.
 
         Returns since when something may have been answered that is still to be read.
         """
-        for shard in shards:
-            self._seen[shard] = {lane: Newest(end - 1, frozenset()) for lane, end in ends.items()}
+        self.arrivals.gained(shards, ends)
         answered = []
         for read in self.book.of_shards(shards, self.shard_of):
             shard = self.shard_of(read.endpoint_id)
@@ -89,8 +79,10 @@ class Conditions:
     def lost(self, shards: frozenset[int]) -> None:
         for condition in [one for one in self._own.values() if one.shard in shards]:
             del self._own[condition.endpoint_id]
-        for shard in shards:
-            self._seen.pop(shard, None)
+        self.arrivals.lost(shards)
+
+    def all(self) -> list[Condition]:
+        return list(self._own.values())
 
     def behind(self) -> Iterator[tuple[Condition, Detour]]:
         """Those that are owed something from the log."""
@@ -148,44 +140,23 @@ class Conditions:
 
     # What falls due
 
-    def expects(self, shard: int, item: Item, block_id: str) -> bool:
-        """Tell whether nothing at or behind a block's release has been handed out to its endpoints before.
-
-        From now on it has. A release to many endpoints has several blocks.
-        """
-        if item.seq is None:
-            return False
-        seen = self._seen.setdefault(shard, {})
-        newest = seen.get(item.lane, Newest(-1, frozenset()))
-        if item.seq > newest.offset:
-            seen[item.lane] = Newest(item.seq, frozenset({block_id}))
-            return True
-        if item.seq < newest.offset or not newest.blocks or block_id in newest.blocks:
-            return False
-        seen[item.lane] = Newest(item.seq, newest.blocks | {block_id})
-        return True
-
     async def covers(self, endpoint_id: str, item: Item, *, fresh: bool) -> bool:
         """Tell whether a matched release is owed from the log, so that its block need not wait for it.
 
-        Returns once that is confirmed. `fresh`: what `expects` has said of it.
+        Returns once that is confirmed. `fresh`: what `Arrivals` says of it.
         """
         condition = self._own.get(endpoint_id)
         detour = condition.detour if condition else None
         shut = self.why_shut(endpoint_id)
-        if item.seq is None:
+        if item.seq is None or (detour is None and shut is None and not self._is_one_too_many(endpoint_id, item)):
             return False
-        place, now = Place(item.lane, item.seq), self.clock.now()
-        if detour is None:
-            why = shut or ("burst" if self.queues.waiting(endpoint_id) >= self.burst else None)
-            if why is None:
-                return False
-            condition, detour = self._begin(endpoint_id, why)
-        assert condition is not None
+        if condition is None or detour is None:
+            condition, detour = self._begin(endpoint_id, shut or "burst")
+        place = Place(item.lane, item.seq)
         if shut is not None:
             self._shut(detour, shut)
         elif detour.lets_past(item):
-            await self._directly(condition, detour, place, now)
+            await self._directly(condition, detour, place)
             return False
         if not detour.take(place, fresh=fresh):
             return False
@@ -308,43 +279,16 @@ class Conditions:
         condition.tell_lost(lane, start, end, self.clock.now())
         logger().error("endpoint.lost", endpoint_id=condition.endpoint_id, lane=lane, start=start, end=end)
 
-    async def tend(self) -> list[str]:
-        """Write down what has changed of itself, forget who does well; return who has failed for too long."""
-        given_up = []
-        for why, number in self._counted().items():
-            ENDPOINTS_BEHIND.labels(why).set(number)
-        for condition in list(self._own.values()):
-            now = self.clock.now()
-            self._begin_anew_if_disabled(condition)
-            told = percent_told(condition.breaker.failing_since, now)
-            if told > condition.told:
-                condition.told = told
-                logger().warning("endpoint.failing", endpoint_id=condition.endpoint_id, percent=told)
-                await self.write(condition)
-            if told == 100:
-                given_up.append(condition.endpoint_id)
-            if condition.detour is None:
-                await self._tend_one(condition, now)
-        return given_up
-
-    def _counted(self) -> Counter[str]:
-        counted: Counter[str] = Counter(dict.fromkeys(get_args(Why), 0))
-        counted.update(detour.why for _, detour in self.behind())
-        return counted
-
-    def _begin_anew_if_disabled(self, condition: Condition) -> None:
+    def begin_anew_if_disabled(self, condition: Condition) -> None:
         """Whoever enables it again is not held to what was before; of one that was deleted nothing is kept."""
         if self.is_over_for(condition.endpoint_id):
             condition.breaker, condition.told = Breaker(self.rules), 0
             if condition.endpoint_id not in self.registry.endpoints:
                 condition.lost = ()
 
-    async def _tend_one(self, condition: Condition, now: datetime) -> None:
-        record = condition.record(now)
-        if record != (condition.written or EndpointHealth(endpoint_id=condition.endpoint_id)):
-            await self.write(condition)
-        elif condition.breaker.is_forgettable and not record.says_something and condition.detour is None:
-            self._own.pop(condition.endpoint_id, None)
+    def forget(self, condition: Condition) -> None:
+        """It does well, has everything, and there is no record of it."""
+        self._own.pop(condition.endpoint_id, None)
 
     async def _confirm(self, condition: Condition, detour: Detour, places: Sequence[tuple[Place, int]]) -> None:
         def enough() -> bool:
@@ -355,9 +299,13 @@ class Conditions:
         if not enough():
             await self.write(condition, enough)
 
-    async def _directly(self, condition: Condition, detour: Detour, place: Place, now: datetime) -> None:
+    def _is_one_too_many(self, endpoint_id: str, item: Item) -> bool:
+        """Whether so many wait in its queue that a release can as well wait in the log; a flash never does."""
+        return item.lane is not Lane.FLASH and self.queues.waiting(endpoint_id) >= self.burst
+
+    async def _directly(self, condition: Condition, detour: Detour, place: Place) -> None:
         """Let one go its own way; a successor has to know that something may be answered ahead of the reader."""
-        detour.directly(place, now)
+        detour.directly(place, self.clock.now())
         if condition.confirmed is None or condition.confirmed.answered_since is None:
             await self.write(condition)
 

@@ -149,7 +149,7 @@ class Deliverer:
     async def _owed(self, event: DeliveryDue) -> list[tuple[str, str]]:
         """Return endpoint and delivery id of what a block owes still, and the log does not."""
         block, release_no = event.data, event.data.item.release_no
-        fresh = self.conditions.expects(block.shard, block.item, event.event_id)
+        fresh = self.conditions.arrivals.is_fresh(block.shard, block.item, event.event_id)
         owed = []
         for each in block.endpoint_ids:
             known = delivery_id(event.story_id, release_no, each)

@@ -23,6 +23,7 @@ from services.distribution.replaying import Replaying
 from services.distribution.sending import Sender
 from services.distribution.settings import DistributionSettings
 from services.distribution.tables import Tables
+from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from services.distribution.throttle import Grants, OwnGrants, Throttle
 from services.distribution.waiting import Waiting
@@ -104,7 +105,7 @@ def owner_with(on: Means, settings: DistributionSettings) -> Owner:
         queues,
         clock,
         tenure,
-        journal,
+        Tending(conditions, on.missed, in_turn, journal, clock),
         workers.wake,
         on.caught_up,
         settings.catch_up_per_s,

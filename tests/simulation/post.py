@@ -23,6 +23,7 @@ from services.distribution.registry import Registry
 from services.distribution.sending import Sender
 from services.distribution.standings import Standings
 from services.distribution.tables import TOPICS, Tables
+from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.events import DeliveryAttempted, StoryReleased, parse_event
@@ -139,7 +140,7 @@ class Post:
             self._queues,
             clock,
             tenure,
-            journal,
+            Tending(self.conditions, readings, in_turn, journal, clock),
             lambda: None,
             most_in_hand=2,
         )

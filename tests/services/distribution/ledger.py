@@ -23,6 +23,7 @@ from services.distribution.replay_book import ReplayBook
 from services.distribution.replaying import Replaying
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from services.distribution.standings import Standings
+from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.events import DeliveryAttempted, DeliveryRetry, StoryReleased, parse_event
@@ -184,7 +185,7 @@ class Bench:
             self.queues,
             self.clock,
             self.tenure,
-            journal,
+            Tending(self.conditions, self.log, self.in_turn, journal, self.clock),
             lambda: None,
         )
         self.replays = ReplayBook()
