@@ -6,24 +6,14 @@ slowness, so a dead one costs the others nothing. Pure: no clock, no socket, no 
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from services.distribution.deliveries import Delivery, Urgency
-
-LINES: tuple[Urgency, ...] = ("flash", "first", "retry", "replay")
-FLASHES = LINES[:1]
-WEIGHTS: dict[Urgency, int] = {"first": 70, "retry": 20, "replay": 10}
-"""Shares of an endpoint's turns while all three wait; and what turns are worth beside other endpoints' first tries."""
+from services.distribution.endpoint_queue import FLASHES, LINES, EndpointQueue, Manners
 
 BURST = 1000
 """So many waiting at one endpoint are enough: the rest can stay in the log."""
 
 QUANTUM = 0.05
-LEAST_COST, MOST_COST = 0.001, 1.0
-FIRST_CAP, LEAST_CAP, MOST_CAP = 2, 1, 32
-GOOD_WINDOW = 10
-SLOW = 2.0
-MEMORY = 0.3
 
 
 def at_any_pace(endpoint_id: str) -> float:
@@ -33,68 +23,6 @@ def at_any_pace(endpoint_id: str) -> float:
 
 def at_no_time(seconds: float, endpoint_id: str) -> None:
     """The timer of queues that hold nobody back."""
-
-
-@dataclass(slots=True)
-class Manners:
-    """How an endpoint has behaved: what outlives its queue. `cost` in slot-seconds per delivery."""
-
-    cap: int = FIRST_CAP
-    good: int = 0
-    cost: float = LEAST_COST
-    probation: bool = True
-
-
-@dataclass(slots=True)
-class EndpointQueue:
-    """What waits for one endpoint. `behind` holds what must wait for a delivery of the same story in flight."""
-
-    endpoint_id: str
-    manners: Manners
-    lines: dict[Urgency, deque[Delivery]] = field(default_factory=lambda: {line: deque() for line in LINES})
-    behind: dict[str, deque[Delivery]] = field(default_factory=dict)
-    busy: set[str] = field(default_factory=set)
-    in_flight: int = 0
-    deficit: float = 0.0
-    waiting: int = 0
-    held: bool = False
-    credit: dict[Urgency, int] = field(default_factory=lambda: dict.fromkeys(WEIGHTS, 0))
-
-    @property
-    def may_start(self) -> bool:
-        return self.in_flight < self.manners.cap and not self.held
-
-    def next(self, lines: tuple[Urgency, ...]) -> Delivery | None:
-        """Take the first delivery whose story is not in flight; those that are step behind it, in order."""
-        while (line := self._line(lines)) is not None:
-            delivery = self.lines[line].popleft()
-            if delivery.story_id not in self.busy:
-                return delivery
-            self.behind.setdefault(delivery.story_id, deque()).append(delivery)
-        return None
-
-    def _line(self, lines: tuple[Urgency, ...]) -> Urgency | None:
-        """Choose the line whose turn it is: flashes before all, the others by their weights among those that wait."""
-        wait = [line for line in lines if self.lines[line]]
-        if len(wait) <= 1 or wait[0] in FLASHES:
-            return wait[0] if wait else None
-        for line in wait:
-            self.credit[line] += WEIGHTS[line]
-        chosen = max(wait, key=lambda line: self.credit[line])
-        self.credit[chosen] -= sum(WEIGHTS[line] for line in wait)
-        return chosen
-
-    @property
-    def price(self) -> float:
-        """How many turns one of its own costs beside others: the less what waits is worth, the more."""
-        return min((WEIGHTS["first"] / WEIGHTS[line] for line in WEIGHTS if self.lines[line]), default=1.0)
-
-    def has_work(self, lines: tuple[Urgency, ...]) -> bool:
-        return any(self.lines[line] for line in lines)
-
-    @property
-    def idle(self) -> bool:
-        return not self.in_flight and not self.behind and not any(self.lines.values())
 
 
 class FairQueues:
@@ -194,7 +122,7 @@ class FairQueues:
         queue.in_flight -= 1
         queue.busy.discard(delivery.story_id)
         if ok is not None:
-            _judge(queue.manners, seconds, ok=ok, back_off=back_off)
+            queue.manners.judge(seconds, ok=ok, back_off=back_off)
         self._free_story(queue, delivery.story_id)
         self._stand_in_line(queue)
         if queue.idle:
@@ -307,14 +235,3 @@ class FairQueues:
         """Let all that stood behind the story stand in their lines again: a flash among them goes first."""
         for freed in reversed(queue.behind.pop(story_id, deque())):
             queue.lines[freed.urgency].appendleft(freed)
-
-
-def _judge(manners: Manners, seconds: float, *, ok: bool, back_off: bool) -> None:
-    manners.cost = min(MOST_COST, max(LEAST_COST, (1 - MEMORY) * manners.cost + MEMORY * seconds))
-    manners.probation = not ok or seconds > SLOW
-    if back_off:
-        manners.cap, manners.good = max(LEAST_CAP, manners.cap // 2), 0
-    elif ok:
-        manners.good += 1
-        if manners.good >= GOOD_WINDOW:
-            manners.cap, manners.good = min(MOST_CAP, manners.cap + 1), 0
