@@ -40,7 +40,7 @@ DUE_TOPICS = (Topic.DUE_FLASH, Topic.DUE, *TIER_TOPICS.values())
 DUE_PLACES = tuple((topic, shard) for topic in DUE_TOPICS for shard in range(SHARDS))
 RULES = Rules(in_a_row=2.0, first_open=timedelta(seconds=5), longest=timedelta(seconds=40))
 """A breaker that opens soon and not for long: there are few answers in a schedule."""
-BURST = 3
+BURST = 2
 
 Exchange = tuple[Delivery, Coroutine[Any, Outcome | None, Outcome | None]]
 
