@@ -156,6 +156,7 @@ class Bench:
     book: HealthBook = field(default_factory=HealthBook)
     recipients: Recipients = field(default_factory=Recipients)
     alive: bool = True
+    wake: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.shard_of = ShardOf(1)
@@ -209,7 +210,7 @@ class Bench:
             self.shard_of,
             self.queues,
             self.waiting,
-            lambda: None,
+            self.wake,
             self.tried,
             self.in_turn,
             self.conditions,
