@@ -91,6 +91,7 @@ async def _run(asked: argparse.Namespace, seed: int, faults: list[Planned], data
             inflict=lambda book: inflict(chaos, faults, book),
             say=say,
             patience_s=asked.patience,
+            asks_again=True,
         )
     history.planned_kinds = frozenset(str(one.kind) for one in faults)
     judgement = judge(history, EXERCISED)

@@ -4,9 +4,12 @@ from random import Random
 
 from tests.chaos.plan import SOURCES
 from tests.chaos.recordings import Listener, Manner
+from tests.chaos.replays import Replayed
 from tests.chaos.wording import TOPICS
 
 _WELL = Manner()
+CAP = 2.0
+"""A second, at an endpoint that is owed about one: bursts of it have to wait."""
 
 
 def endpoints(seed: int | str, until_s: float, most: int = 2) -> list[Listener]:
@@ -28,8 +31,19 @@ def endpoints(seed: int | str, until_s: float, most: int = 2) -> list[Listener]:
         _endpoint("refusing-every", "every", {"sources": list(SOURCES[8:12])}, Manner(refuses=0.15, most=most)),
         _endpoint("away-latest", "latest", {"sources": list(SOURCES[10:15])}, Manner(away=away[0])),
         _endpoint("away-every", "every", {"keywords": [TOPICS[8]]}, Manner(away=away[1])),
+        _endpoint("capped-latest", "latest", {"sources": list(SOURCES[5:7])}, Manner(rate=CAP)),
+        _endpoint("capped-every", "every", {"keywords": [TOPICS[0]]}, Manner(rate=CAP)),
         _endpoint("dead-latest", "latest", {"sources": [SOURCES[16]]}, Manner(dead=True)),
         _endpoint("dead-every", "every", {"sources": [SOURCES[17]]}, Manner(dead=True)),
+    ]
+
+
+def replays(until_s: float) -> list[Replayed]:
+    """Who asks for everything once more: in both orders, one of them while the wire is well, one of a slow receiver."""
+    return [
+        Replayed("all-every", until_s * 0.45, until_s * 0.1),
+        Replayed("all-latest", until_s * 0.6, until_s * 0.1),
+        Replayed("slow-every", until_s * 0.7, until_s * 0.2),
     ]
 
 

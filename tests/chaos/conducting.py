@@ -21,6 +21,7 @@ from tests.chaos.fault_book import RECOVERS_WITHIN_S, FaultBook
 from tests.chaos.history import Event, History
 from tests.chaos.plan import FAR_S, Story
 from tests.chaos.recordings import Listener, Window
+from tests.chaos.replays import Replayed, ask_again
 from tests.chaos.streams import follow_poll, follow_stream
 from tests.chaos.views import ViewReader
 from tests.journeys.instance import Wire
@@ -57,6 +58,8 @@ class Run:
     book: FaultBook = field(default_factory=FaultBook)
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
     servers: list[EndpointServer] = field(default_factory=list)
+    asks_again: bool = False
+    replays: list[Replayed] = field(default_factory=list)
 
     def client(self, base: str, key: str, opened: AsyncExitStack) -> httpx2.AsyncClient:
         client = httpx2.AsyncClient(base_url=base, headers=bearer(key), timeout=20.0)
@@ -73,13 +76,16 @@ async def conduct(
     inflict: Inflict = no_faults,
     say: Say = lambda _: None,
     patience_s: float = 100.0,
+    asks_again: bool = False,
 ) -> History:
     """Tell `stories` to a running wire while `inflict` does its work, and return everything for the judge.
 
     `patience_s`: how long receipts, and then what is still owed, are waited for once all is told and healthy.
+    `asks_again`: with the replays of `cast.replays`.
     """
     until_s = max(story.at_s for story in stories)
-    run = Run(wire, seed, listeners or [*cast.endpoints(seed, until_s), *cast.readers()], say, patience_s)
+    cast_of = listeners or [*cast.endpoints(seed, until_s), *cast.readers()]
+    run = Run(wire, seed, cast_of, say, patience_s, asks_again=asks_again)
     async with AsyncExitStack() as opened:
         doors = await _doors(run, opened)
         subscribers = [run.client(wire.now.gateway, wire.key(who), opened) for who in ("subscriber", "subscriber2")]
@@ -87,7 +93,8 @@ async def conduct(
         await opened.enter_async_context(_readers(run, subscribers[0]))
         views = ViewReader(doors.editors[0], run.ledger, Random(f"{seed} views"))
         async with _background(views.watch(), _progress(run), *_lives(run)):
-            await asyncio.gather(Driver(doors, run.ledger).tell(stories), inflict(run.book))
+            asked = _asked_again(run, subscribers, until_s)
+            await asyncio.gather(Driver(doors, run.ledger).tell(stories), inflict(run.book), *asked)
             say("all stories are told; waiting for what is still owed")
             await _settle(run, doors.editors[0])
         return await _history(run, doors, subscribers, views, opened)
@@ -107,21 +114,44 @@ async def _doors(run: Run, opened: AsyncExitStack) -> Doors:
     return Doors([run.client(now.ingest, key, opened) for key in keys], desks, editors)
 
 
+def _asked_again(run: Run, subscribers: list[httpx2.AsyncClient], until_s: float) -> list[Awaitable[None]]:
+    """One task for each replay that is asked for in this run, by the endpoint's own subscriber."""
+    owners = {one.name: (one, _owner(number, subscribers)) for number, one in enumerate(_served(run))}
+    run.replays = [one for one in cast.replays(until_s) if one.name in owners] if run.asks_again else []
+
+    async def ask(replayed: Replayed) -> None:
+        listener, client = owners[replayed.name]
+        await wait_until(lambda: run.ledger.begun, ACTIVE_WITHIN_S)
+        await ask_again(client, listener, replayed, run.ledger.begun, run.patience_s)
+
+    return [ask(replayed) for replayed in run.replays]
+
+
+def _served(run: Run) -> list[Listener]:
+    return [one for one in run.listeners if one.is_endpoint]
+
+
+def _owner(number: int, subscribers: list[httpx2.AsyncClient]) -> httpx2.AsyncClient:
+    """Half of the endpoints belong to one subscriber, half to another."""
+    return subscribers[number % len(subscribers)]
+
+
 @asynccontextmanager
 async def _endpoints(run: Run, subscribers: list[httpx2.AsyncClient]) -> AsyncIterator[None]:
-    """Serve every endpoint, active and subscribed; half of them belong to one subscriber, half to another."""
-    waiting = [one for one in run.listeners if one.is_endpoint]
+    """Serve every endpoint, active and subscribed."""
+    waiting = _served(run)
     async with AsyncExitStack() as served:
         for number, listener in enumerate(waiting):
-            client = subscribers[number % len(subscribers)]
+            client = _owner(number, subscribers)
             server = EndpointServer(listener, served.enter_context(run.wire.lend()), a_secret())
             run.servers.append(server)
             await server.open()
             served.push_async_callback(server.close)
-            made = await _made(client, "/v1/endpoints", url=server.url, description=listener.name, secret=server.secret)
+            about = {"description": listener.name, "secret": server.secret, "rate_limit": listener.manner.rate or None}
+            made = await _made(client, "/v1/endpoints", url=server.url, **about)
             listener.endpoint_id = made["endpoint_id"]
         for number, listener in enumerate(waiting):
-            client = subscribers[number % len(subscribers)]
+            client = _owner(number, subscribers)
             await _until_active(client, listener)
             wanted = {"endpoint_id": listener.endpoint_id, "ordering": listener.ordering, "filter": listener.wanted}
             await _made(client, "/v1/subscriptions", name=f"{listener.name} {secrets.token_hex(3)}", **wanted)
@@ -225,8 +255,10 @@ async def _history(
     now = run.wire.now
     await gathering.gather_receipts(doors.editors[0], run.ledger, 0.0)
     rows = await gathering.delivery_rows(now.kafka)
-    for number, listener in enumerate(one for one in run.listeners if one.is_endpoint):
-        rows |= await gathering.deliveries_told(subscribers[number % len(subscribers)], listener)
+    left_alone = {}
+    for number, listener in enumerate(_served(run)):
+        rows |= await gathering.deliveries_told(_owner(number, subscribers), listener)
+        left_alone[listener.name] = await gathering.breaker_told(_owner(number, subscribers), listener)
     stories = list(run.ledger.accounts)
     chosen = Random(f"{run.seed} pages").sample(stories, min(PAGES_READ, len(stories)))
     readings = await views.read_all(chosen)
@@ -250,6 +282,8 @@ async def _history(
         dead_letters=letters,
         view_answers=views.answers[200],
         view_errors=views.wrong,
+        replays=run.replays,
+        left_alone=left_alone,
     )
 
 

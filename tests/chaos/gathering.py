@@ -92,6 +92,14 @@ async def deliveries_told(client: httpx2.AsyncClient, listener: Listener) -> dic
             return told
 
 
+async def breaker_told(client: httpx2.AsyncClient, listener: Listener) -> str:
+    """What the product says of an endpoint's breaker; `closed` where it has nothing to say."""
+    answer = await client.get(f"/v1/endpoints/{listener.endpoint_id}")
+    answer.raise_for_status()
+    health = answer.json()["health"]
+    return str(health["state"]) if health else "closed"
+
+
 async def dead_letters(monitor: httpx2.AsyncClient) -> list[tuple[str, str]]:
     """Every dead letter as (service, key); the key is `MISPLACED` where it lay in a partition that is not its own."""
     letters: list[tuple[str, str]] = []

@@ -9,6 +9,7 @@ from itertools import accumulate
 
 from tests.chaos.books import Account, Entry, Ledger
 from tests.chaos.recordings import Listener, Seen, Window
+from tests.chaos.replays import Replayed
 
 Place = tuple[str, str, int]
 """An endpoint's id, a story, a release number: what one row of the delivery log is about."""
@@ -72,6 +73,9 @@ class History:
     dead_letters: list[tuple[str, str]] = field(default_factory=list)
     """Every dead letter, as (service, key)."""
     view_answers: int = 0
+    replays: list[Replayed] = field(default_factory=list)
+    left_alone: dict[str, str] = field(default_factory=dict)
+    """What the product says of the breaker of each endpoint after the run, by listener."""
     view_errors: list[tuple[str, str]] = field(default_factory=list)
     """Answers of views that nobody should have been given, by story."""
 

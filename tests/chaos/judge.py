@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.chaos.accounting import OUTCOMES, UNEXPLAINED, account_for
 from tests.chaos.agreement import judge_agreement
+from tests.chaos.engine import judge_engine
 from tests.chaos.history import History, Violation
 from tests.chaos.orders import Orders, judge_orders
 from tests.chaos.plan import Story
@@ -47,7 +48,7 @@ def judge(history: History, exercised: frozenset[str] = frozenset(OUTCOMES)) -> 
     """Judge one run; `exercised` are the outcomes it was meant to have, each at least once."""
     counts, lost = account_for(history)
     orders, times = judge_orders(history), judge_times(history)
-    violations = [*lost, *orders.violations, *times.violations, *judge_agreement(history)]
+    violations = [*lost, *orders.violations, *times.violations, *judge_agreement(history), *judge_engine(history)]
     judgement = Judgement(counts, orders, times, violations)
     violations += _too_many(history, judgement)
     violations += _not_exercised(history, judgement, exercised)
@@ -73,6 +74,8 @@ def _not_exercised(history: History, judgement: Judgement, exercised: frozenset[
     missing += [f"{one.name} got nothing" for one in history.listeners if not one.came and not one.manner.dead]
     if POISON in history.planned_kinds and not any(service != "ingest" for service, _ in history.dead_letters):
         missing.append("no poison is parked")
+    if history.replays and not judgement.orders.replayed:
+        missing.append("nothing came again for a replay")
     if not history.ledger.accepted:
         missing.append("nothing was accepted")
     if not history.view_answers:

@@ -14,6 +14,8 @@ class Orders:
 
     near_faults: Counter[str] = field(default_factory=Counter)
     without_faults: int = 0
+    replayed: Counter[str] = field(default_factory=Counter)
+    """What came again because a replay was asked for."""
     violations: list[Violation] = field(default_factory=list)
 
     @property
@@ -59,7 +61,9 @@ def _repeats(history: History, listener: Listener, story_id: str, came: list[See
         ids[one.release_no].add(one.webhook_id)
         before = taken.get(one.release_no)
         if before is not None:
-            if overlaps(history.windows, before.at, one.at) or (not listener.is_endpoint and listener.reconnects):
+            if any(replayed.explains(listener.name, one.at) for replayed in history.replays):
+                orders.replayed[listener.name] += 1
+            elif overlaps(history.windows, before.at, one.at) or (not listener.is_endpoint and listener.reconnects):
                 orders.near_faults[listener.name] += 1
             else:
                 orders.without_faults += 1

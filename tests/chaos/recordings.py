@@ -74,7 +74,8 @@ def digest_of(item: Mapping[str, Any]) -> str:
 class Manner:
     """How an endpoint behaves. `refuses`: the share of deliveries refused, with 500, 503 or 429, at most `most` times.
 
-    `away`: when nobody listens there, in seconds after the start; `dead`: nobody ever does.
+    `away`: when nobody listens there, in seconds after the start; `dead`: nobody ever does. `rate`: how many a second
+    its owner asked for at most, 0.0 for all.
     """
 
     slow_s: float = 0.0
@@ -82,10 +83,11 @@ class Manner:
     most: int = 2
     away: tuple[tuple[float, float], ...] = ()
     dead: bool = False
+    rate: float = 0.0
 
     @property
     def healthy(self) -> bool:
-        return not (self.slow_s or self.refuses or self.away or self.dead)
+        return not (self.slow_s or self.refuses or self.away or self.dead or self.rate)
 
 
 @dataclass(slots=True)

@@ -60,6 +60,8 @@ def _figures(history: History, judgement: Judgement) -> Iterator[str]:
     kills = sum(count for kind, count in faults.items() if kind in {str(each) for each in PROCESS_KILLS})
     yield f"process kills {kills}; recovery after a kill: {_spread(history.recoveries)}"
     yield f"duplicates near faults {dict(orders.near_faults) or 0}, without faults {orders.without_faults}"
+    yield f"replays {_replays(history)}; came again for them {dict(orders.replayed) or 0}"
+    yield f"breakers that are not closed: {_left_alone(history)}"
     late = times.late_calm, times.late_near_faults
     yield f"embargoes late, calm: {_spread(sorted(late[0]))}; near faults: {_spread(sorted(late[1]))}"
     yield f"texts within a second of their kill {times.racing}; reconnects of streams " + str(
@@ -69,6 +71,14 @@ def _figures(history: History, judgement: Judgement) -> Iterator[str]:
     yield f"gaps told on streams: {', '.join(gaps) or 'none'}"
     letters = Counter(service for service, _ in history.dead_letters)
     yield f"dead letters {dict(letters) or 0}; pages answered {history.view_answers}"
+
+
+def _replays(history: History) -> str:
+    return ", ".join(f"{one.name}: {one.state or 'unheard'}, {one.sent} sent" for one in history.replays) or "none"
+
+
+def _left_alone(history: History) -> str:
+    return ", ".join(f"{name}: {state}" for name, state in history.left_alone.items() if state != "closed") or "none"
 
 
 def _wrong(judgement: Judgement) -> Iterator[str]:

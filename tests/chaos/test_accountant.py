@@ -52,6 +52,7 @@ async def test_killing_every_service_leaves_nothing_unexplained(wire: ChaosWire)
         listeners=[*cast.endpoints(seed, TOLD_FOR_S, most=1), *cast.readers()],
         inflict=lambda book: inflict(wire, sorted(faults), book),
         patience_s=60.0,
+        asks_again=True,
     )
     history.planned_kinds = frozenset(str(one.kind) for one in faults)
     judgement = judge(history, frozenset(OUTCOMES) - {"parked"})
