@@ -70,7 +70,8 @@ class _Sample:
 class Breaker:
     """One endpoint's. `opened`: how often in a row it has opened; `probe_at`: until when it is open.
 
-    `failing_since`: its first failure since its last success, whether it has opened or not.
+    `failing_since`: its first failure since its last success, whether it has opened or not; `failed_at`: its last one,
+    if one was met in this life.
     """
 
     rules: Rules = STANDARD
@@ -78,6 +79,7 @@ class Breaker:
     opened: int = 0
     probe_at: datetime | None = None
     failing_since: datetime | None = None
+    failed_at: datetime | None = None
     _row: float = 0.0
     _now: _Sample = field(default_factory=_Sample)
     _before: _Sample = field(default_factory=_Sample)
@@ -87,14 +89,19 @@ class Breaker:
         self._count(now, 0.0)
         if self.state != "closed":
             self._now, self._before = _Sample(), _Sample()
-        self.state, self.opened, self.probe_at, self.failing_since, self._row = "closed", 0, None, None, 0.0
+        self.state, self.opened, self.probe_at, self._row = "closed", 0, None, 0.0
+        self.failing_since = self.failed_at = None
+
+    def excused(self) -> None:
+        """Its owner has paused it: the time until then does not count against it."""
+        self.failing_since = self.failed_at = None
 
     def failed(self, weight: float, now: datetime, jitter: float, not_before: datetime | None = None) -> bool:
         """Count a failure; return whether it opened by it. `not_before`: when the receiver asked to be asked again.
 
         What was in flight when it opened may still fail, which says nothing new.
         """
-        self.failing_since = self.failing_since or now
+        self.failing_since, self.failed_at = self.failing_since or now, now
         self._count(now, weight)
         self._row += weight
         if self.state == "open" or (self.state == "closed" and not self._is_enough):

@@ -32,6 +32,9 @@ from shared.platform.logs import logger
 IN_HAND: Final = 32
 """Deliveries of one endpoint that its reader gives to the queues at a time."""
 
+AT_A_STEP: Final = 20 * AT_ONCE
+"""Releases that one reader goes through before the others have their turn."""
+
 WRITE_EVERY: Final = timedelta(seconds=5)
 
 
@@ -95,8 +98,18 @@ class CatchingUp:
         await self.tending.look()
         for condition, detour in self.conditions.behind():
             if self.tenure.term(condition.shard) == condition.term and self.tenure.alive():
-                busy |= await self._step_of(condition, detour)
+                busy |= await self._in_time(condition, detour)
         return busy
+
+    async def _in_time(self, condition: Condition, detour: Detour) -> bool:
+        """Try again later what the broker does not answer in time: nothing is lost, and nothing is begun."""
+        try:
+            return await self._step_of(condition, detour)
+        except TimeoutError:
+            logger().warning("catch_up.no_answer", endpoint_id=condition.endpoint_id)
+            if detour.probe is None:
+                condition.breaker.not_probed()
+            return False
 
     async def _step_of(self, condition: Condition, detour: Detour) -> bool:
         if self.conditions.is_over_for(condition.endpoint_id):
@@ -139,7 +152,7 @@ class CatchingUp:
                     break
                 handed += await self._take_loose(condition, detour, Place(lane, loose.offset), loose)
                 gone += 1
-            while handed < room and detour.has_ahead(lane):
+            while handed < room and detour.has_ahead(lane) and gone < AT_A_STEP:
                 new, passed = await self._take_next(condition, detour, lane, room - handed)
                 handed, gone = handed + new, gone + passed
                 if not passed:

@@ -280,11 +280,14 @@ class Conditions:
         logger().error("endpoint.lost", endpoint_id=condition.endpoint_id, lane=lane, start=start, end=end)
 
     def begin_anew_if_disabled(self, condition: Condition) -> None:
-        """Whoever enables it again is not held to what was before; of one that was deleted nothing is kept."""
+        """Whoever enables it again, or resumes it, is not held to what was; of one that was deleted nothing is kept."""
         if self.is_over_for(condition.endpoint_id):
             condition.breaker, condition.told = Breaker(self.rules), 0
             if condition.endpoint_id not in self.registry.endpoints:
                 condition.lost = ()
+        elif self.registry.endpoints[condition.endpoint_id].state is EndpointState.PAUSED:
+            condition.breaker.excused()
+            condition.told = 0
 
     def forget(self, condition: Condition) -> None:
         """It does well, has everything, and there is no record of it."""

@@ -110,9 +110,18 @@ class Replaying:
                 del self._runs[asked.replay_id]
                 run = None
             if term and self.tenure.alive() and (run is not None or asked.goes_on):
-                busy |= await self._step_of(asked, run, term)
+                busy |= await self._in_time(asked, run, term)
         self._forget_dropped()
         return busy
+
+    async def _in_time(self, asked: Replay, run: Run | None, term: int) -> bool:
+        """Try again later what the broker does not answer in time."""
+        try:
+            return await self._step_of(asked, run, term)
+        except TimeoutError:
+            logger().warning("replay.no_answer", replay_id=asked.replay_id)
+            self.conditions.not_probed(asked.endpoint_id)
+            return False
 
     async def _step_of(self, asked: Replay, run: Run | None, term: int) -> bool:
         run = run or await self._begin(asked, term)

@@ -38,7 +38,7 @@ class Tending:
         self._looked_at = now
         for condition in self.conditions.all():
             self.conditions.begin_anew_if_disabled(condition)
-            await self._tell(condition, now)
+            await self._tell(condition)
             if condition.detour is None:
                 await self._keep_true(condition, now)
         counted: Counter[str] = Counter(dict.fromkeys(get_args(Why), 0))
@@ -49,9 +49,13 @@ class Tending:
         for why, number in counted.items():
             ENDPOINTS_BEHIND.labels(why).set(number)
 
-    async def _tell(self, condition: Condition, now: datetime) -> None:
-        """Tell its owner how far it is on the way to being disabled; at the end of that, disable it."""
-        told = percent_told(condition.breaker.failing_since, now)
+    async def _tell(self, condition: Condition) -> None:
+        """Tell its owner how far it is on the way to being disabled; at the end of that, disable it.
+
+        By its last failure, not by the clock: one that was not tried for a while is not to blame for it.
+        """
+        since = condition.breaker.failing_since
+        told = 0 if since is None else percent_told(since, condition.breaker.failed_at or since)
         endpoint = self.conditions.registry.endpoints.get(condition.endpoint_id)
         if told == 100 and endpoint is not None:
             logger().error("endpoint.disabled", endpoint_id=condition.endpoint_id, why="no success for 72 h")

@@ -8,6 +8,7 @@ import pytest
 from services.distribution.catching_up import IN_HAND
 from services.distribution.outcome import Delivered, Refused, Unreachable
 from services.distribution.queues import BURST
+from shared.domain.events import StoryReleased
 from shared.domain.health import HEALTH, CatchUp, EndpointHealth
 from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
@@ -15,7 +16,7 @@ from shared.domain.subscription import EndpointState, Ordering
 from shared.platform.consuming import Completion
 from shared.platform.topics import Topic, key_of
 from tests.services.distribution.deliveries import STORY, block_record, endpoint, item, released, subscription
-from tests.services.distribution.ledger import Bench
+from tests.services.distribution.ledger import Bench, Log
 
 DEAD, WELL = "ep_dead", "ep_well"
 SHARDS = frozenset({0})
@@ -30,6 +31,13 @@ async def bench(request: pytest.FixtureRequest) -> Bench:
     made.know(subscription("s1", DEAD, request.param), subscription("s2", WELL, request.param))
     await made.deliverer.gained(SHARDS)
     return made
+
+
+class Silent(Log):
+    """A log behind a broker that is away."""
+
+    async def read(self, lane: Lane, offset: int) -> StoryReleased | None:
+        raise TimeoutError
 
 
 def story(number: int) -> str:
@@ -432,6 +440,31 @@ async def test_its_owner_is_told_how_long_it_has_been_failing_until_it_is_disabl
     assert told == [0, 25, 50, 75, 100]
     [disabled] = bench.log.on(Topic.SUBSCRIPTION_STATE)
     assert b'"disabled"' in (disabled.value or b"")
+
+
+async def test_the_time_that_its_owner_has_paused_it_does_not_count(bench: Bench) -> None:
+    """Nor does any in which nothing was tried."""
+    await die(bench)
+    bench.know(endpoint(DEAD, state=EndpointState.PAUSED))
+    await bench.fall_due(80 * 3_600)
+    await bench.catch_up()
+    bench.know(endpoint(DEAD))
+    bench.wire.answers = [Unreachable("timeout")]
+    await bench.fall_due(3_600)
+    await bench.catch_up()
+    assert bench.log.on(Topic.SUBSCRIPTION_STATE) == []
+
+
+async def test_a_broker_that_does_not_answer_costs_nothing_but_time(bench: Bench) -> None:
+    """The probe goes when it does."""
+    await die(bench)
+    await due(bench, put(bench, 5))
+    answering, bench.reader.released = bench.reader.released, Silent()
+    await bench.fall_due(30)
+    assert not await bench.reader.step()
+    bench.reader.released = answering
+    await come_back(bench)
+    assert (story(5), 1) in delivered(bench)
 
 
 async def test_one_that_is_enabled_again_begins_anew(bench: Bench) -> None:
