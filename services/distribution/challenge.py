@@ -99,7 +99,8 @@ class Challenger:
             *signed_headers(webhook_id, int(now.timestamp()), body, keys),
             *endpoint.headers.items(),
         ]
-        answer = await self.sender.send(SendRequest(endpoint.url, headers, body))
+        request = SendRequest(endpoint.url, headers, body, self.registry.certificate_of(endpoint_id))
+        answer = await self.sender.send(request)
         met = meets(answer, token)
         logger().info("endpoint.challenged", endpoint_id=endpoint_id, met=met, outcome=type(answer.outcome).__name__)
         now_known = self._pending(endpoint_id, token)  # while it was asked its owner may have changed or deleted it

@@ -88,7 +88,8 @@ class Dispatch:
             *signed_headers(delivery.delivery_id, int(now.timestamp()), delivery.body, keys),
             *endpoint.headers.items(),
         ]
-        request = SendRequest(endpoint.url, headers, delivery.body)
+        certificate = self.registry.certificate_of(endpoint.endpoint_id)
+        request = SendRequest(endpoint.url, headers, delivery.body, certificate)
         answer = await self.sender.send(request, lambda: self._may_write(delivery))
         if isinstance(answer.outcome, GateShut) and not self.tenure.holds(delivery):
             return await self.deliver(delivery)  # it was ours to send no more, or is not for the moment

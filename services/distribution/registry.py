@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from shared.domain.client_certificate import EndpointCertificate
 from shared.domain.errors import WireError
 from shared.domain.facts import Facts
 from shared.domain.filter_index import FilterIndex
@@ -29,6 +30,7 @@ class Registry:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     _secrets: dict[str, tuple[tuple[SigningKey, datetime | None], ...]] = field(default_factory=dict)
+    _certificates: dict[str, bytes] = field(default_factory=dict, repr=False)
     _by_endpoint: dict[str, set[str]] = field(default_factory=dict)
     _filters: FilterIndex = field(default_factory=FilterIndex)
     """Of every subscription that names an endpoint."""
@@ -63,12 +65,18 @@ class Registry:
             if each.endpoint_id in self.endpoints and offset >= each.start.get(lane, 0)
         )
 
+    def certificate_of(self, endpoint_id: str) -> bytes | None:
+        """Return what is shown to a receiver that asks who calls: PEM with chain and key; None for nothing."""
+        return self._certificates.get(endpoint_id)
+
     def _take(self, entity: str, part: str, value: bytes | None) -> None:
         match part:
             case "endpoint":
                 self._take_endpoint(entity, _parsed(Endpoint, value))
             case "secret":
                 self._take_secret(entity, _parsed(EndpointSecret, value))
+            case "certificate":
+                self._take_certificate(entity, _parsed(EndpointCertificate, value))
             case "subscription":
                 self._take_subscription(entity, _parsed(Subscription, value))
 
@@ -88,6 +96,12 @@ class Registry:
         self._secrets[entity] = tuple(
             (_key(self.unseal(sealed)), until) for sealed, until in zip(secret.sealed, retire_at, strict=False)
         )
+
+    def _take_certificate(self, entity: str, kept: EndpointCertificate | None) -> None:
+        if kept is None:
+            self._certificates.pop(entity, None)
+        else:
+            self._certificates[entity] = self.unseal(kept.sealed).encode()
 
     def _take_subscription(self, entity: str, subscription: Subscription | None) -> None:
         before = self.subscriptions.pop(entity, None)
