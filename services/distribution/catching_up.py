@@ -32,6 +32,13 @@ from shared.platform.logs import logger
 IN_HAND: Final = 32
 """Deliveries of one endpoint that its reader gives to the queues at a time."""
 
+DOUBLED_EVERY: Final = timedelta(seconds=10)
+MOST_DOUBLINGS: Final = 6.0
+"""A reader's pace doubles so many times: 200 a second become 12,800."""
+
+MOST_WIDENED: Final = 8.0
+"""So many times grows what it has in hand."""
+
 AT_A_STEP: Final = 20 * AT_ONCE
 """Releases that one reader goes through before the others have their turn."""
 
@@ -65,7 +72,10 @@ async def at_once() -> None:
 
 @dataclass(slots=True)
 class CatchingUp:
-    """The readers of all endpoints that are behind, one step at a time. `per_second`: deliveries of one endpoint."""
+    """The readers of all endpoints that are behind, one step at a time.
+
+    `per_second`: deliveries of one endpoint at first; `most_in_hand`: of one endpoint in the queues, at first.
+    """
 
     conditions: Conditions
     released: ReleasedLog
@@ -119,7 +129,7 @@ class CatchingUp:
         handed = 0
         if room and not detour.is_over:
             if not detour.reading:
-                detour.reading = detour.folds = True
+                detour.reading, detour.reading_since, detour.folds = True, self.clock.now(), True
                 await self.conditions.write(condition)
             handed = await self._read(condition, detour, room)
         if detour.is_over and condition.detour is detour:
@@ -140,8 +150,20 @@ class CatchingUp:
         if not detour.reading and self.queues.outstanding(endpoint_id) > len(detour.in_hand):
             return 0  # what was queued before goes first, or comes back
         if breaker.state == "closed":
-            return self.most_in_hand - len(detour.in_hand)
+            most = self.most_in_hand * min(MOST_WIDENED, self._haste(detour, now))
+            return max(0, int(most) - len(detour.in_hand))
         return 0 if detour.in_hand or not breaker.probing(now) else 1
+
+    def _haste(self, detour: Detour, now: datetime) -> float:
+        """How many times its first pace a reader may go: whoever is owed more than that must catch up, too.
+
+        One that has just come back is spared for a while; one that was never away is not. The queue's own cap and its
+        place behind what is new hold either.
+        """
+        if detour.reading_since is None or detour.why in {"burst", "slow"}:
+            return float(2.0**MOST_DOUBLINGS)
+        doublings = min(MOST_DOUBLINGS, (now - detour.reading_since) / DOUBLED_EVERY)
+        return float(2.0**doublings)
 
     async def _read(self, condition: Condition, detour: Detour, room: int) -> int:
         """Hand out up to `room` deliveries; return how many places were gone through."""
@@ -160,7 +182,8 @@ class CatchingUp:
             if handed >= room or not self._goes_on(condition, detour):
                 break
         if handed:
-            detour.resume_at = self.clock.now() + timedelta(seconds=handed / self.per_second)
+            now = self.clock.now()
+            detour.resume_at = now + timedelta(seconds=handed / (self.per_second * self._haste(detour, now)))
             self.wake()
         else:
             condition.breaker.not_probed()

@@ -41,6 +41,7 @@ class Detour:
     in_hand: set[Place] = field(default_factory=set)
     probe: Place | None = None
     reading: bool = False
+    reading_since: datetime | None = None
     folds: bool = True
     resume_at: datetime | None = None
     retired_at: datetime | None = None

@@ -25,7 +25,10 @@ class DistributionSettings(CommonSettings):
     send_slots: int = Field(default=100, ge=4, le=2000, description="webhooks in flight at once, all endpoints")
     send_timeout_s: float = Field(default=15.0, gt=0, le=60, description="seconds for a whole exchange, body included")
     catch_up_per_s: float = Field(
-        default=200.0, gt=0, le=10_000, description="deliveries a second to an endpoint that catches up"
+        default=200.0,
+        gt=0,
+        le=10_000,
+        description="deliveries a second to an endpoint that begins to catch up; doubled every 10 s",
     )
     replay_per_s: float = Field(
         default=100.0, gt=0, le=10_000, description="deliveries a second of one bulk replay (POST .../replays)"

@@ -262,6 +262,25 @@ async def test_the_reader_has_little_in_hand_and_is_held_to_its_pace(bench: Benc
     assert await bench.reader.step()
 
 
+async def test_an_endpoint_that_is_owed_more_than_the_first_pace_catches_up_all_the_same(bench: Bench) -> None:
+    """Live traffic at twice the pace that it begins with: half a minute later it has everything."""
+    await die(bench)
+    for offset in range(5, 30):
+        await due(bench, put(bench, offset))
+    bench.reader.per_second = 10.0
+    await bench.fall_due(30)
+    offset = 30
+    for _ in range(120):
+        for _ in range(10):
+            await due(bench, put(bench, offset))
+            offset += 1
+        await bench.read_tiers()
+        await bench.fall_due(0.5)
+        await bench.catch_up()
+    assert record(bench) is None
+    assert len(set(delivered(bench))) == offset
+
+
 async def test_a_successor_goes_on_from_the_record(bench: Bench) -> None:
     """Nothing is lost, and nothing comes twice that has its row."""
     await die(bench)
