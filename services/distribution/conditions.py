@@ -7,7 +7,6 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from services.distribution.arrivals import Arrivals
 from services.distribution.breaker import STANDARD, Breaker, Rules, weight_of
@@ -29,8 +28,6 @@ from shared.domain.subscription import EndpointState
 from shared.platform.logs import logger
 from shared.platform.metrics import RELEASES_LOST
 from shared.platform.topics import Topic, key_of
-
-_SENT_OR_ENDED: Final = frozenset({EndpointState.ACTIVE, EndpointState.DISABLED})
 
 
 def never() -> bool:
@@ -122,10 +119,12 @@ class Conditions:
 
     def is_usual(self, endpoint_id: str) -> bool:
         """Whether what falls due for it goes to its queue at once: asked for every delivery there is."""
-        if endpoint_id in self._own or self.queues.waiting(endpoint_id) >= self.burst:
+        if endpoint_id in self._own:
             return False
         endpoint = self.registry.endpoints.get(endpoint_id)
-        return endpoint is None or endpoint.state in _SENT_OR_ENDED
+        if endpoint is not None and (endpoint.state is EndpointState.PAUSED or endpoint.state is EndpointState.PENDING):
+            return False
+        return self.queues.waiting(endpoint_id) < self.burst
 
     def is_over_for(self, endpoint_id: str) -> bool:
         """Whether nothing will be sent to it until its owner enables it: it is disabled, or deleted."""
