@@ -139,7 +139,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         group=MATCHER,
         member=f"{MATCHER}-{settings.instance}",
         sources=(Source(Topic.RELEASED_FLASH, 16), Source(Topic.RELEASED, 16)),
-        handle=matcher.handle,
+        handle=matcher.take,
         ownership=matcher,
         membership=matching_member,
         park=partial(dead.park, stage=MATCHER),

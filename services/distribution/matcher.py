@@ -1,34 +1,33 @@
 """From a release to the fan-out blocks that owe it to endpoints: recipients first, then the blocks, each confirmed."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
-from services.distribution.matching import ShardOf, by_shard, matches
+from services.distribution.matching import ShardOf, matches
 from services.distribution.ports import Clock, Publishing, ReleasedLog
-from services.distribution.recipients import Recipients, records_of
+from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
+from services.distribution.rounds import Round
 from services.distribution.standings import Standings
 from shared.domain.errors import UnknownEventType, Unprocessable
-from shared.domain.events import (
-    DeliveryDue,
-    FanOutBlock,
-    StoryReleased,
-    derived_id,
-    encode_event,
-    epoch_us,
-    parse_event,
-)
+from shared.domain.events import StoryReleased, parse_event
 from shared.domain.item import Item
 from shared.domain.story import NOTICES, Lane
 from shared.platform.clock import SystemClock
-from shared.platform.consuming import Record
-from shared.platform.envelopes import headers_for
-from shared.platform.publishing import Outgoing
+from shared.platform.consuming import Completion, Record
 from shared.platform.topics import Topic
 
-REMEMBERED = 50_000
-MOST_AHEAD = 200
+REMEMBERED: Final = 50_000
+MOST_AHEAD: Final = 200
+MOST_FLASHES: Final = 64
+MOST_ROUTINE: Final = 16
+"""Written together; a flash that comes meanwhile waits for them, a few milliseconds."""
+MOST_BYTES: Final = 1024 * 1024
+"""Of releases written together: each goes into as many blocks as there are shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,14 @@ class Passed:
     offset: int
 
 
-class NotOurs(Exception):
-    """The last heartbeat is too old: another matcher may have taken over. Nothing more is written."""
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A release that waits to be matched."""
+
+    event: StoryReleased
+    lane: Lane
+    record: Record
+    completion: Completion = field(default_factory=Completion)
 
 
 def always() -> bool:
@@ -56,7 +61,7 @@ async def at_once(lane: Lane, offset: int) -> int:
 
 @dataclass(slots=True)
 class Matcher:
-    """Handles one released record at a time; may see one again after a restart and then writes the same blocks."""
+    """Matches releases in the order of their lanes, some at a time, so that a broker's round trip serves them all."""
 
     registry: Registry
     recipients: Recipients
@@ -75,8 +80,8 @@ class Matcher:
     _passed: dict[Lane, OrderedDict[str, Passed]] = field(init=False)
     """The newest release of a story that went through on each lane, of those that may have overtaken another."""
     _next_flash: int = 0
-    _unfit: set[int] = field(default_factory=set)
-    """Flashes read ahead of their turn that are no releases: the loop parks them when it comes to them."""
+    _waiting: list["_Taken"] = field(default_factory=list)
+    _working: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self._passed = {lane: OrderedDict() for lane in Lane}
@@ -87,55 +92,110 @@ class Matcher:
             passed.clear()
         if self.caught_up is not None:
             await self.caught_up()
-        self._unfit.clear()
         self._next_flash = await self.released.passed(self._passed_before)
 
     async def lost(self, partitions: frozenset[int]) -> None:
-        """Nothing to let go of: every record is done when `handle` returns."""
+        """Write nothing more: what was not written is the next owner's to match."""
+        working, self._working = self._working, None
+        self._waiting.clear()
+        if working is not None:
+            working.cancel()
+            await asyncio.wait({working})
 
     async def handle(self, record: Record) -> None:
-        """Raises `Unprocessable` for what is no release; returns once recipients and blocks are confirmed."""
-        lane = _lane_of(record)
-        if lane is Lane.FLASH and record.offset < self._next_flash and record.offset not in self._unfit:
-            return  # it went through ahead of its turn
-        event = _release_in(record)
-        flashes = await self.known_before(lane, record.offset)
-        if lane is Lane.FLASH:
-            self._next_flash = max(self._next_flash, record.offset + 1)
-        else:
-            await self._flash_first(min(flashes, self._next_flash + MOST_AHEAD))
-        await self._match(event, lane, record)
+        """Match one release by itself. Raises `Unprocessable` for what is none; returns once all is confirmed."""
+        await self._match_all([_Taken(_release_in(record), _lane_of(record), record)])
 
-    async def _flash_first(self, end: int) -> None:
-        """Match every flash up to `end`: two consumers bring the lanes, and the routine one may be the faster."""
+    async def take(self, record: Record) -> Completion:
+        """Take one release; complete once its recipients and blocks are confirmed.
+
+        Raises `Unprocessable` for what is no release. What comes while others are being written is matched and written
+        together next. May be called again with a record, and then writes the same blocks.
+        """
+        taken = _Taken(_release_in(record), _lane_of(record), record)
+        self._waiting.append(taken)
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+        return taken.completion
+
+    async def _work(self) -> None:
+        """Match what waits, a handful at a time, until nothing does."""
+        try:
+            while handful := self._next_handful():
+                try:
+                    await self._match_all(handful)
+                except Exception as error:  # noqa: BLE001 - the loop ends with it
+                    for each in (*handful, *self._waiting):
+                        each.completion.fail(error)
+                    self._waiting.clear()
+                    return
+                for each in handful:
+                    each.completion.complete()
+        finally:
+            if self._working is asyncio.current_task():
+                self._working = None
+
+    def _next_handful(self) -> list["_Taken"]:
+        """Flashes before anything routine, in the order of each lane, and no more than is soon written."""
+        self._waiting.sort(key=lambda each: (each.lane is not Lane.FLASH, each.record.offset))
+        most = MOST_FLASHES if self._waiting and self._waiting[0].lane is Lane.FLASH else MOST_ROUTINE
+        size = 0
+        for number, each in enumerate(self._waiting[:most]):
+            size += len(each.record.value or b"")
+            if number and (size > MOST_BYTES or each.lane is not self._waiting[0].lane):
+                most = number
+                break
+        handful, self._waiting[:most] = self._waiting[:most], []
+        return handful
+
+    async def _match_all(self, handful: Sequence["_Taken"]) -> None:
+        """All of one lane. Subscriptions are known up to the newest; what is older than one of them says so itself."""
+        lane, written = handful[0].lane, self._round()
+        flashes = await self.known_before(lane, handful[-1].record.offset)
+        for each in handful:
+            if lane is Lane.ROUTINE:
+                await self._flash_first(min(flashes, self._next_flash + MOST_AHEAD), written)
+            elif each.record.offset < self._next_flash:
+                continue  # it went through ahead of its turn
+            else:
+                self._next_flash = each.record.offset + 1
+            await self._match(each.event, lane, each.record, written)
+            if each is not handful[-1]:
+                await asyncio.sleep(0)  # sixteen at once would hold up a webhook that is due
+        await written.write()
+
+    async def _flash_first(self, end: int, written: Round) -> None:
+        """Match every flash up to `end`: two consumers bring the lanes, and the routine one may be the faster.
+
+        What is no release among them is parked by the loop, when it comes to it.
+        """
         while self._next_flash < end:
             offset = self._next_flash
             record = await self.released.record(Lane.FLASH, offset)
-            try:
+            with suppress(Unprocessable):
                 if record is not None:
-                    await self._match(_release_in(record), Lane.FLASH, record)
-            except Unprocessable:
-                self._unfit.add(offset)
+                    await self._match(_release_in(record), Lane.FLASH, record, written)
             self._next_flash = offset + 1
 
-    async def _match(self, event: StoryReleased, lane: Lane, record: Record) -> None:
-        item = event.data.item.model_copy(update={"seq": record.offset, "lane": lane})
+    async def _match(self, event: StoryReleased, lane: Lane, record: Record, written: Round) -> None:
+        if written.has_joined(event.story_id):
+            await written.write()
+        now, item = self.clock.now(), event.data.item.model_copy(update={"seq": record.offset, "lane": lane})
         earlier = self.recipients.of(event.story_id)
         fresh = matches(self.registry, event.data, lane, record.offset) - earlier
         if fresh:
-            await self._remember(event.story_id, fresh, item.release_no)
+            written.join(event.story_id, fresh, item.release_no)
         newer = await self._overtaken_by(item)
         if newer and newer.data.item.kind not in NOTICES:
             # also those whom this release brought before a crash: they may not have got their block
             joined = self.recipients.joined(event.story_id).get(item.release_no, frozenset())
-            await self._owe(newer, newer.data.item, fresh | joined)
-        await self._owe(event, item, earlier | fresh, newer.data.item.release_no if newer else 0)
-        self._note(item, lane, record.offset)
+            written.owe(newer, newer.data.item, fresh | joined, now)
+        written.owe(event, item, earlier | fresh, now, newer.data.item.release_no if newer else 0)
+        written.gone_through(item)
+        self._take_place(item, lane, record.offset)
 
-    async def _remember(self, story_id: str, fresh: frozenset[str], release_no: int) -> None:
-        earlier = self.recipients.joined(story_id)
-        await self._write(list(records_of(story_id, earlier, fresh, release_no, self.shard_of)))
-        self.recipients.add(story_id, fresh, release_no)
+    def _round(self) -> Round:
+        return Round(self.recipients, self.standings, self.publisher, self.shard_of, self.alive)
 
     async def _overtaken_by(self, item: Item) -> StoryReleased | None:
         """Return the newest release of the story that went through here before this older one.
@@ -156,10 +216,6 @@ class Matcher:
             return  # parked when it was its turn
         self._take_place(event.data.item, _lane_of(record), record.offset)
 
-    def _note(self, item: Item, lane: Lane, offset: int) -> None:
-        self.standings.move(item)
-        self._take_place(item, lane, offset)
-
     def _take_place(self, item: Item, lane: Lane, offset: int) -> None:
         passed = self._passed[lane]
         before = passed.pop(item.story_id, None)
@@ -167,42 +223,6 @@ class Matcher:
         passed[item.story_id] = newer
         if len(passed) > self.remembered:
             passed.popitem(last=False)
-
-    async def _write(self, outgoing: list[Outgoing]) -> None:
-        if not self.alive():
-            raise NotOurs("the last heartbeat is too old: another matcher may have taken over")
-        if outgoing:
-            await self.publisher.publish_all(outgoing)
-
-    async def _owe(self, event: StoryReleased, item: Item, endpoint_ids: frozenset[str], overtaken_by: int = 0) -> None:
-        blocks = by_shard(endpoint_ids, self.shard_of)
-        if item.kind in NOTICES:  # every shard's gate moves, recipients or not
-            blocks = {shard: blocks.get(shard, [()]) for shard in range(self.shard_of.shards)}
-        outgoing = [
-            self._block(event, item, shard, number, ids, overtaken_by)
-            for shard, parts in blocks.items()
-            for number, ids in enumerate(parts)
-        ]
-        await self._write(outgoing)
-
-    def _block(
-        self, event: StoryReleased, item: Item, shard: int, number: int, ids: tuple[str, ...], overtaken_by: int
-    ) -> Outgoing:
-        now = self.clock.now()
-        due = DeliveryDue(
-            event_id=derived_id("due", event.event_id, str(shard), str(number)),
-            tenant=event.tenant,
-            story_id=event.story_id,
-            version=item.version,
-            release_no=item.release_no,
-            occurred_at=now,
-            producer="distribution",
-            cause=event.event_id,
-            stage_times={**event.stage_times, "matched": epoch_us(now)},
-            data=FanOutBlock(item=item, endpoint_ids=ids, shard=shard, overtaken_by=overtaken_by),
-        )
-        topic = Topic.DUE_FLASH if item.lane is Lane.FLASH else Topic.DUE
-        return Outgoing(topic, str(shard), encode_event(due), headers_for(due), shard)
 
 
 def _release_in(record: Record) -> StoryReleased:

@@ -42,6 +42,7 @@ class Log:
     """What was appended, in order; `attempts` is what a restart reads back."""
 
     appended: list[Outgoing] = field(default_factory=list)
+    calls: list[list[Outgoing]] = field(default_factory=list)
     fail_on: Topic | None = None
     attempts: list[DeliveryAttempted] = field(default_factory=list)
     lanes: dict[tuple[Lane, int], StoryReleased] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Log:
         return Appended(topic, partition or 0, len(self.appended) - 1, int(NOON.timestamp() * 1000))
 
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:
+        self.calls.append(list(outgoing))
         return [await self.publish(one.topic, one.key, one.value, partition=one.partition) for one in outgoing]
 
     async def since_backlog(

@@ -1,12 +1,14 @@
 """Who is owed a release, and what is written before anybody is sent anything."""
 
+import asyncio
 import json
 
 import pytest
 
-from services.distribution.matcher import Matcher, NotOurs
+from services.distribution.matcher import Matcher
 from services.distribution.matching import ShardOf
 from services.distribution.recipients import Recipients
+from services.distribution.rounds import NotOurs
 from shared.domain.errors import Unprocessable
 from shared.domain.events import DeliveryDue, parse_event
 from shared.domain.item import Item
@@ -14,6 +16,7 @@ from shared.domain.story import Kind, Lane
 from shared.platform.topics import Topic, key_of
 from tests.services.distribution.deliveries import endpoint, item, record, release_record, released, subscription
 from tests.services.distribution.ledger import Bench, Log
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -226,6 +229,68 @@ async def test_a_matcher_that_may_have_a_successor_writes_nothing(bench: Bench) 
     with pytest.raises(NotOurs):
         await one.handle(release_record(item()))
     assert bench.log.appended == []
+
+
+async def test_what_comes_together_is_written_together_recipients_first(bench: Bench) -> None:
+    """Two round trips for however many; flashes in a round of their own, before anything routine."""
+    one = matcher(bench)
+    routine = [release_record(item(story_id=f"urn:r{n}"), n) for n in range(5)]
+    flashes = [release_record(item(story_id=f"urn:f{n}", lane=Lane.FLASH), n) for n in range(3)]
+    completions = [await one.take(each) for each in (*routine, *flashes)]
+    await wait_until(lambda: all(each.done() for each in completions), 5)
+    assert [[each.topic for each in call] for call in bench.log.calls] == [
+        [Topic.RECIPIENTS] * 3,
+        [Topic.DUE_FLASH] * 3,
+        [Topic.RECIPIENTS] * 5,
+        [Topic.DUE] * 5,
+    ]
+
+
+async def test_releases_of_one_story_that_come_together_know_of_each_other(bench: Bench) -> None:
+    """Who comes in with the first is owed the second, and is written down once, with the first."""
+    bench.know(endpoint("ep_2"), subscription("s2", "ep_2", urgency_max=1))
+    one = matcher(bench)
+    updates = [release_record(item(1), 0), release_record(item(2, Kind.UPDATE), 1)]
+    for completion in [await one.take(each) for each in updates]:
+        await wait_until(completion.done, 5)
+    assert owed(bench.log) == [(1, ("ep_1",)), (2, ("ep_1",))]
+    assert recipients_read(bench.log).joined(item().story_id) == {1: {"ep_1"}}
+
+
+async def test_when_the_broker_is_away_nothing_counts_as_done_or_known(bench: Bench) -> None:
+    """All that waited fail together, and the tables know of nobody that the log does not."""
+    one = matcher(bench)
+    bench.log.fail_on = Topic.RECIPIENTS
+    completions = [await one.take(release_record(item(story_id=f"urn:{n}"), n)) for n in range(40)]
+    await wait_until(lambda: all(each.done() for each in completions), 5)
+    assert {type(each.exception()) for each in completions} == {ConnectionError}
+    assert one.recipients.of("urn:0") == frozenset()
+    assert bench.standings.of("urn:0").newest == 0
+
+
+async def test_what_waits_when_the_partition_goes_is_left_to_the_next_owner(bench: Bench) -> None:
+    """It would write behind somebody who has written since."""
+    one = matcher(bench)
+    asked = asyncio.Event()
+
+    async def never(lane: Lane, offset: int) -> int:
+        asked.set()
+        await asyncio.Event().wait()
+        return 0
+
+    one.known_before = never
+    completions = [await one.take(release_record(item(story_id=f"urn:{n}"), n)) for n in range(20)]
+    await asked.wait()
+    await one.lost(frozenset({0}))
+    assert not any(each.done() for each in completions)
+    assert bench.log.appended == []
+    one.known_before = bench_knows_all
+    await one.handle(release_record(item(story_id="urn:20"), 20))
+    assert [release_no for release_no, _ in owed(bench.log)] == [1]
+
+
+async def bench_knows_all(lane: Lane, offset: int) -> int:
+    return 0
 
 
 async def test_it_is_recorded_from_which_release_on_an_endpoint_is_owed_the_story(bench: Bench) -> None:
