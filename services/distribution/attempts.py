@@ -56,7 +56,7 @@ class Tried:
     def has(self, delivery: Delivery) -> int:
         """The newest release of the story that the endpoint is known to have; 0 for none."""
         pair = (delivery.endpoint_id, delivery.story_id)
-        return max(known.get(pair, 0) for known in self._has.values())
+        return max(self._has[True].get(pair, 0), self._has[False].get(pair, 0))
 
     def read_back(self, event: DeliveryAttempted, shard: int) -> None:
         """Remember one row of the log, and make room for it."""

@@ -26,7 +26,7 @@ class Delivery:
     `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: why it
     is given up unsent. `reread`: the catch-up reader took it from the log anew; `again`: on request, also if the
     endpoint has it; either has `undone` called instead of `done` when it is to be done still. `flying`: its turn has
-    come; `settled`: somebody else sees to it by now.
+    come; `landed`: its answer has come, and it holds no slot any more; `settled`: somebody else sees to it by now.
     """
 
     delivery_id: str
@@ -49,11 +49,15 @@ class Delivery:
     undone: Callable[[], None] = field(default=_nobody, repr=False)
     settled: bool = False
     flying: bool = False
+    landed: bool = False
+    story_id: str = field(init=False)
+    """The story, or the delivery itself for a test event: only one of a story is in flight at a time."""
+    urgency: Urgency = field(init=False)
+    """Which of an endpoint's lines it stands in; a flash stays a flash until the endpoint has it."""
 
-    @property
-    def story_id(self) -> str:
-        """The story, or the delivery itself for a test event: only one of a story is in flight at a time."""
-        return self.item.story_id if self.item else self.delivery_id
+    def __post_init__(self) -> None:
+        self.story_id = self.item.story_id if self.item else self.delivery_id  # asked a dozen times for each
+        self.urgency = self._line()
 
     @property
     def release_no(self) -> int:
@@ -67,9 +71,7 @@ class Delivery:
     def is_notice(self) -> bool:
         return self.item is not None and self.item.kind in NOTICES
 
-    @property
-    def urgency(self) -> Urgency:
-        """Which of an endpoint's lines it stands in; a flash stays a flash until the endpoint has it."""
+    def _line(self) -> Urgency:
         if self.again:
             return "replay"
         if self.item is None or self.item.lane is Lane.FLASH:

@@ -1,9 +1,10 @@
 """What is done with a delivery whose turn has come: gate, endpoint, signature, POST, and what the answer leads to."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from services.distribution.attempts import GIVEN_UP, Tried, row_of
 from services.distribution.conditions import Conditions
@@ -28,6 +29,13 @@ STEPS_ASIDE: Final = 5
 USER_AGENT: Final = "Slugline/0.1 (+webhooks)"
 
 
+Answered: TypeAlias = Callable[[Answer], None]
+
+
+def nobody(answer: Answer) -> None:
+    """Who is told of an answer where nobody waits for the slot."""
+
+
 @dataclass(slots=True)
 class Dispatch:
     """Brings deliveries to their end; every end is written down before `delivery.done()` lets its offset pass."""
@@ -43,10 +51,11 @@ class Dispatch:
     tenure: Tenure = field(default_factory=Tenure)
     schedule: Schedule = STANDARD
 
-    async def deliver(self, delivery: Delivery) -> Outcome | None:
+    async def deliver(self, delivery: Delivery, answered: Answered = nobody) -> Outcome | None:
         """Bring one delivery taken from the queues to its end; return the answer's outcome if there was one.
 
-        Nothing is done, written or let pass for a shard that is not ours any more: its new owner does it all.
+        `answered` is told of the answer before anything of it is written down. Nothing is done, written or let pass for
+        a shard that is not ours any more: its new owner does it all.
         """
         delivery.flying = True
         if delivery.settled or not await self.tenure.confirmed(delivery):
@@ -76,10 +85,10 @@ class Dispatch:
         elif (older := self.in_turn.waits_for(delivery, self._has(delivery))) is not None:
             await self._stand_back(delivery, endpoint, f"waits for release {older}")
         else:
-            return await self._post(delivery, endpoint)
+            return await self._post(delivery, endpoint, answered)
         return None
 
-    async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Outcome | None:
+    async def _post(self, delivery: Delivery, endpoint: Endpoint, answered: Answered) -> Outcome | None:
         now = self.clock.now()
         keys = self.registry.keys_of(endpoint.endpoint_id, now)
         headers = [
@@ -92,7 +101,8 @@ class Dispatch:
         request = SendRequest(endpoint.url, headers, delivery.body, certificate)
         answer = await self.sender.send(request, lambda: self._may_write(delivery))
         if isinstance(answer.outcome, GateShut) and not self.tenure.holds(delivery):
-            return await self.deliver(delivery)  # it was ours to send no more, or is not for the moment
+            return await self.deliver(delivery, answered)  # it was ours to send no more, or is not for the moment
+        answered(answer)
         await self._settle(delivery, endpoint, answer)
         return answer.outcome
 

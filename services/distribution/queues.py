@@ -67,9 +67,9 @@ class FairQueues:
         return queue.waiting if queue else 0
 
     def outstanding(self, endpoint_id: str) -> int:
-        """How many wait or are in flight at one endpoint."""
+        """How many wait, are in flight, or are not written down yet at one endpoint."""
         queue = self._queues.get(endpoint_id)
-        return queue.waiting + queue.in_flight if queue else 0
+        return queue.waiting + len(queue.busy) if queue else 0
 
     @property
     def in_flight(self) -> int:
@@ -111,18 +111,29 @@ class FairQueues:
             queue.held = False
             self._stand_in_line(queue)
 
-    def finish(self, delivery: Delivery, seconds: float, *, ok: bool | None, back_off: bool = False) -> None:
-        """End what `take` began; `ok` None: nothing was sent, which says nothing of the endpoint.
+    def land(self, delivery: Delivery, seconds: float, *, ok: bool | None, back_off: bool = False) -> None:
+        """Give its slot back: the answer has come, after so many seconds. What is of its story still waits.
 
-        `back_off`: a timeout or 429, which halves how much the endpoint gets at once.
+        `ok` None: nothing was sent, which says nothing of the endpoint. `back_off`: a timeout or 429, which halves how
+        much the endpoint gets at once.
         """
         queue = self._queues[delivery.endpoint_id]
+        delivery.landed = True
         self._in_flight -= 1
         self._probed[delivery.urgency in FLASHES].discard(delivery.delivery_id)
         queue.in_flight -= 1
-        queue.busy.discard(delivery.story_id)
         if ok is not None:
             queue.manners.judge(seconds, ok=ok, back_off=back_off)
+        self._stand_in_line(queue)
+
+    def finish(
+        self, delivery: Delivery, seconds: float = 0.0, *, ok: bool | None = None, back_off: bool = False
+    ) -> None:
+        """End what `take` began, landed or not: what became of it is written down."""
+        if not delivery.landed:
+            self.land(delivery, seconds, ok=ok, back_off=back_off)
+        queue = self._queues[delivery.endpoint_id]
+        queue.busy.discard(delivery.story_id)
         self._free_story(queue, delivery.story_id)
         self._stand_in_line(queue)
         if queue.idle:

@@ -1,13 +1,15 @@
-"""Long-lived workers between the queues and the network: as many as there are slots, no task per delivery."""
+"""Long-lived workers between the queues and the network: twice as many as there are slots, no task per delivery."""
 
 import asyncio
-import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 
+from services.distribution.deliveries import Delivery
 from services.distribution.dispatch import Dispatch, backed_off
 from services.distribution.outcome import Delivered, GateShut
 from services.distribution.queues import FairQueues
+from services.distribution.sending import Answer
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class Workers:
     async def run(self, dispatch: Dispatch, stop: asyncio.Event) -> None:
         """Job: work until `stop`, then let exchanges in hand finish. An error of ours ends the job."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self.slots):
+            for number in range(self.slots + self.slots):  # as many again that are being written down
                 group.create_task(self._work(dispatch, stop), name=f"sender-{number}")
             group.create_task(self._release_on(stop), name="senders.stop")
 
@@ -40,11 +42,16 @@ class Workers:
                 await self._rest()
                 continue
             self.wake()
-            began = time.monotonic()
-            outcome = await dispatch.deliver(delivery)
-            ok = None if outcome is None or isinstance(outcome, GateShut) else isinstance(outcome, Delivered)
-            self.queues.finish(delivery, time.monotonic() - began, ok=ok, back_off=backed_off(outcome))
+            await dispatch.deliver(delivery, partial(self._land, delivery))
+            self.queues.finish(delivery)
             self.wake()
+
+    def _land(self, delivery: Delivery, answer: Answer) -> None:
+        """The next may go while this one is written down: a slow broker is no fault of the endpoint's."""
+        outcome = answer.outcome
+        ok = None if isinstance(outcome, GateShut) else isinstance(outcome, Delivered)
+        self.queues.land(delivery, answer.timing.total / 1000, ok=ok, back_off=backed_off(outcome))
+        self.wake()
 
     async def _rest(self) -> None:
         idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
