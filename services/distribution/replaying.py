@@ -28,6 +28,9 @@ IN_HAND: Final = 16
 TRIES: Final = 5
 """So often is one release tried within a replay; it is then passed over, and counted as skipped."""
 
+ENABLED_WITHIN: Final = timedelta(seconds=10)
+"""Who enables an endpoint may ask for a replay with it: two topics, of which the second may be read first."""
+
 AGAIN_AFTER: Final = timedelta(seconds=10)
 WRITE_EVERY: Final = timedelta(seconds=5)
 
@@ -128,6 +131,8 @@ class Replaying:
         if not asked.goes_on:
             return await self._end(run, asked.state, asked.reason)
         if self.conditions.is_over_for(asked.endpoint_id):
+            if self.clock.now() - asked.asked_at < ENABLED_WITHIN:
+                return False
             return await self._end(run, "failed", "the endpoint is disabled")
         if run.is_over:
             return await self._end(run, "done")
