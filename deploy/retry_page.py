@@ -23,8 +23,8 @@ of 410 ends it at once and disables the endpoint. The gate is asked before every
 meanwhile is not sent again.
 
 An endpoint that fails five times in a row, or half of the time, is left alone: it is probed after 10 seconds, then
-after 20, 40 and so on up to 10 minutes, with one delivery. What it is owed meanwhile waits in the log and comes in order
-once a probe is answered, whatever the table says. `GET /v1/endpoints/{id}` shows it as `health`.
+after 20, 40 and so on up to 10 minutes, with one delivery. What it is owed meanwhile waits in the log and comes, in
+order, once a probe is answered, whatever the table says. `GET /v1/endpoints/{id}` shows it as `health`.
 
 Written by `python -m deploy.retry_page`.
 """
