@@ -12,7 +12,7 @@ from services.monitor import dead_letters
 from services.monitor.adapters.audit_reader import KafkaAuditReader
 from services.monitor.adapters.dead_reader import KafkaDeadReader
 from services.monitor.adapters.lag_reader import KafkaLagReader
-from services.monitor.app import Dead, create_app
+from services.monitor.app import KEYS, Dead, create_app
 from services.monitor.board import FOLLOWED_TOPICS, Board
 from services.monitor.lag_watch import LagWatch
 from services.monitor.pacing import Pace
@@ -29,7 +29,7 @@ from shared.platform.publishing import Publisher
 from shared.platform.reading import Apply, Since, Tail
 from shared.platform.topics import Topic
 
-FLIGHTS, DESK, DEAD, REDRIVES, KEYS = "flights", "desk states", "dead letters", "redrives", "keys"
+FLIGHTS, DESK, DEAD, REDRIVES = "flights", "desk states", "dead letters", "redrives"
 DEAD_SINCE: Final = timedelta(days=7)
 REDRIVE_WITHIN_S: Final = 5.0
 

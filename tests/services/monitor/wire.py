@@ -116,8 +116,8 @@ async def publish(publisher: Publisher, topic: Topic, event: Event, *, partition
 
 
 @asynccontextmanager
-async def running(kafka: KafkaSettings, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    """The service's jobs in this process, ready, and a client of it with the operator's key."""
+async def running(kafka: KafkaSettings, *, ready: bool = True, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """The service, in this process, and a client of it with the operator's key; once it is `ready`, or at once."""
     told = MonitorSettings.model_validate(
         {"kafka": kafka, "operator_key": OPERATOR, "lag_every_s": 0.2, "monitor_port": 0, **settings}
     )
@@ -128,7 +128,8 @@ async def running(kafka: KafkaSettings, **settings: Any) -> AsyncIterator[httpx2
         headers = {"authorization": f"Bearer {OPERATOR}"}
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{await port}", headers=headers) as client:
             try:
-                await wait_until(lambda: is_ready(client), WITHIN)
+                if ready:
+                    await wait_until(lambda: is_ready(client), WITHIN)
                 yield client
             finally:
                 stop.set()
