@@ -1,7 +1,7 @@
 """What the workers tell the queues of an endpoint."""
 
 import asyncio
-from collections.abc import Sequence
+from typing import Any
 
 from services.distribution.outcome import Refused
 from services.distribution.queues import FairQueues
@@ -9,7 +9,6 @@ from services.distribution.workers import Workers
 from shared.domain.story import Kind
 from shared.domain.subscription import Ordering
 from shared.platform.publishing import Appended
-from shared.platform.topics import Topic
 from tests.services.distribution.deliveries import block_record, endpoint, item, subscription
 from tests.services.distribution.ledger import Bench, Log
 from tests.waiting import wait_until
@@ -41,17 +40,9 @@ async def test_an_endpoint_does_not_pay_for_a_slow_broker() -> None:
     confirmed = asyncio.Event()
 
     class SlowLog(Log):
-        async def publish(
-            self,
-            topic: Topic,
-            key: str,
-            value: bytes | None,
-            headers: Sequence[tuple[str, bytes]] = (),
-            *,
-            partition: int | None = None,
-        ) -> Appended:
+        async def publish(self, *record: Any, **place: Any) -> Appended:
             await confirmed.wait()
-            return await Log.publish(self, topic, key, value, headers, partition=partition)
+            return await Log.publish(self, *record, **place)
 
     bench = Bench(log=SlowLog(), queues=FairQueues(2, probation=1.0))
     bench.know(endpoint("ep_1"), subscription(ordering=Ordering.EVERY))
