@@ -33,7 +33,7 @@ async def test_what_swallows_its_cancellation_is_left_to_itself() -> None:
     """It is cancelled once and not waited for; when it ends at last nobody is told."""
     deaf = Deaf()
     assert not await ended_within(0.01, deaf.stop())
-    await wait_until(lambda: deaf.cancelled == 1, 1)
+    await wait_until(lambda: deaf.cancelled == 1, 5)
     deaf.over.set()
 
 
@@ -64,7 +64,7 @@ async def test_a_waiter_that_is_cancelled_takes_the_work_with_it() -> None:
     waiter.cancel()
     with suppress(asyncio.CancelledError):
         await waiter
-    await wait_until(cut.is_set, 1)
+    await wait_until(cut.is_set, 5)
 
 
 async def test_a_consumer_that_cannot_be_stopped_is_abandoned() -> None:
@@ -72,5 +72,5 @@ async def test_a_consumer_that_cannot_be_stopped_is_abandoned() -> None:
     deaf = Deaf()
     await consumers.close(deaf, within=0.01, let_go_within=0.01)
     assert not deaf.over.is_set()
-    await wait_until(lambda: deaf.cancelled == 2, 1)
+    await wait_until(lambda: deaf.cancelled == 2, 5)
     deaf.over.set()

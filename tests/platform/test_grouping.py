@@ -43,13 +43,13 @@ async def test_what_comes_while_one_is_on_its_way_travels_together_next() -> Non
     broker = Broker()
     grouped = Grouped(broker)
     first = publishing(grouped, b"0")
-    await wait_until(lambda: broker.calls, 1)
+    await wait_until(lambda: broker.calls, 5)
     later = [publishing(grouped, str(n).encode()) for n in range(1, 4)]
     await asyncio.sleep(0)
     assert broker.calls == [[b"0"]]
     broker.confirm()
     assert (await first).offset == 0
-    await wait_until(lambda: len(broker.calls) == 2, 1)
+    await wait_until(lambda: len(broker.calls) == 2, 5)
     assert broker.calls[1] == [b"1", b"2", b"3"]
     assert not any(one.done() for one in later)
     broker.confirm()
@@ -61,7 +61,7 @@ async def test_partitions_do_not_wait_for_each_other() -> None:
     broker = Broker()
     grouped = Grouped(broker)
     both = [publishing(grouped, b"a", 0), publishing(grouped, b"b", 1)]
-    await wait_until(lambda: broker.calls == [[b"a"], [b"b"]], 1)
+    await wait_until(lambda: broker.calls == [[b"a"], [b"b"]], 5)
     broker.confirm()
     broker.confirm()
     await asyncio.gather(*both)
@@ -72,14 +72,14 @@ async def test_a_failure_is_told_to_everybody_of_the_group_and_to_nobody_else() 
     broker = Broker()
     grouped = Grouped(broker)
     unlucky = [publishing(grouped, b"0"), publishing(grouped, b"1")]
-    await wait_until(lambda: broker.calls == [[b"0", b"1"]], 1)
+    await wait_until(lambda: broker.calls == [[b"0", b"1"]], 5)
     lucky = publishing(grouped, b"2")
     await asyncio.sleep(0)
     broker.fail()
     for one in unlucky:
         with pytest.raises(PublishFailed):
             await one
-    await wait_until(lambda: len(broker.calls) == 2, 1)
+    await wait_until(lambda: len(broker.calls) == 2, 5)
     broker.confirm()
     assert (await lucky).offset == 0
 
@@ -89,7 +89,7 @@ async def test_one_who_gives_up_takes_nobody_along() -> None:
     broker = Broker()
     grouped = Grouped(broker)
     gone, stays = publishing(grouped, b"0"), publishing(grouped, b"1")
-    await wait_until(lambda: broker.calls, 1)
+    await wait_until(lambda: broker.calls, 5)
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
