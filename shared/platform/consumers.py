@@ -60,6 +60,12 @@ class Consumer(Protocol):
         """Call `accepted` with what `sending` said before each heartbeat that the group took, and `gone` once it knows
         this member no more, which then stays out of the group."""
 
+    def check(self) -> None:
+        """Raise what the group's coordinator cannot go on with.
+
+        It waits for somebody to ask, and does nothing until then, not even send heartbeats.
+        """
+
     def commit_only(self, allowed: Callable[[], bool]) -> None:
         """Ask `allowed` at the moment a commit is sent, after whatever it had to wait for; CommitFailedError if not."""
 
@@ -106,6 +112,9 @@ class BrokerConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is unt
 
         coordinator._do_heartbeat = counted
         coordinator.reset_generation = reset
+
+    def check(self) -> None:
+        self._coordinator.check_errors()
 
     def commit_only(self, allowed: Callable[[], bool]) -> None:
         """aiokafka sends a commit again and again while the broker is away, under whatever generation it has then."""

@@ -475,10 +475,15 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     # Committing
 
     async def _commit_regularly(self) -> None:
-        """Commit beside the loop, so that no record waits for the answer."""
+        """Commit beside the loop, so that no record waits for the answer; and ask what polling alone would be told.
+
+        A member that is not alive polls nothing: its coordinator would wait for ever to be asked what is wrong.
+        """
         try:
             while True:
                 await asyncio.sleep(self._commit_every)
+                for intake in self._intakes:
+                    intake.consumer.check()
                 await self._commit_all()
         except Exception as error:  # noqa: BLE001 - the loop raises it
             self._fail(error)

@@ -293,6 +293,8 @@ class ConsumerTwin:
     def watch(self, sending: Callable[[], float], accepted: Callable[[float], None], gone: Callable[[], None]) -> None:
         self._sending, self._accepted, self._gone = sending, accepted, gone
 
+    def check(self) -> None: ...
+
     # Reading
 
     def seek(self, place: TopicPartition, offset: int) -> None:

@@ -3,12 +3,17 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaStorageError
 
 from deploy.local.kafka import LocalKafka
+from shared.platform.consumers import BrokerConsumer, open_consumer
 from shared.platform.consuming import Completion, Expelled, Membership, Record, Source, follower_group
 from shared.platform.health import Health
+from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
 from tests.platform.cluster import Desk, settings, text
 from tests.platform.clusters import Cluster, offsets, on_a_broker, start_groups
@@ -288,3 +293,40 @@ class TestBroker:
                 assert not loop.task.done()
                 await loop.stopped()
         assert {text(record).split(":")[0] for record in desk.records} == {"before", "after"}
+
+    async def test_a_coordinator_that_cannot_go_on_ends_the_loop(self, kafka_bootstrap: str, topic_prefix: str) -> None:
+        """Seen after a full disk: no heartbeats, so no polling, so nobody was told, and it stood still for ever."""
+        membership = Membership(session_timeout=6.0)
+        async with on_a_broker(settings(kafka_bootstrap, topic_prefix)) as cluster:
+            await lanes(cluster)
+            desk = Desk()
+            async with cluster.running(
+                SOURCES,
+                handle=desk.handle,
+                park=desk.park,
+                membership=membership,
+                open_consumer=partial(losing_its_coordinator, desk, membership),
+            ) as loop:
+                await feed(cluster, "before")
+                await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
+                await wait_until(loop.task.done, 30)
+        assert isinstance(loop.task.exception(), KafkaStorageError)
+
+
+async def losing_its_coordinator(
+    desk: Desk, membership: Membership, kafka: KafkaSettings, **options: Any
+) -> BrokerConsumer:
+    """A consumer whose heartbeats are not taken once all is handled, and whose broker then answers what none should."""
+    consumer = await open_consumer(kafka, **options)
+    coordinator = consumer._coordinator
+    send = coordinator._do_heartbeat
+
+    async def beat() -> bool:
+        if len(desk.effects) < 2 * PARTITIONS:
+            return bool(await send())
+        if not membership.alive():
+            raise KafkaStorageError
+        return False
+
+    coordinator._do_heartbeat = beat
+    return consumer
