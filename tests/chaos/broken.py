@@ -6,7 +6,8 @@ The accountant must find each of these; without CHAOS_COPY the service is the re
 import os
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from services.distribution.deliveries import Delivery
@@ -31,15 +32,20 @@ class Unnumbered(Dispatch):
 def _moderation(**parts: Any) -> None:
     from services.moderation import main
 
-    for name, part in parts.items():
-        setattr(main, name, part)
+    _exchange(main, parts)
 
 
 def _distribution(**parts: Any) -> None:
-    from services.distribution import main
+    from services.distribution import owner
 
+    _exchange(owner, parts)
+
+
+def _exchange(module: ModuleType, parts: Mapping[str, Any]) -> None:
     for name, part in parts.items():
-        setattr(main, name, part)
+        if not hasattr(module, name):
+            raise AttributeError(f"{name} is put together elsewhere by now: this copy would be the real one")
+        setattr(module, name, part)
 
 
 COPIES: dict[str, Callable[[], None]] = {

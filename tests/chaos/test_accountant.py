@@ -129,7 +129,10 @@ async def test_the_real_desk_takes_the_story_again(wire: ChaosWire, action: str)
 async def test_a_post_that_does_not_look_again_sends_what_is_over(
     wire: ChaosWire, copy: str, case: str, expected: str
 ) -> None:
-    """What was refused is tried again after ten seconds, when a newer release or the kill is already there."""
+    """What was refused is tried again after ten seconds, when a newer release or the kill is already there.
+
+    So few are refused that the endpoint is never left alone: then nothing of it would be tried again by itself.
+    """
     told = [retold(copy, case, number, number / 10) for number in range(40)]
-    found = await judged(wire, "distribution", copy, told, manner=Manner(refuses=0.5, most=1))
+    found = await judged(wire, "distribution", copy, told, manner=Manner(refuses=0.15, most=1))
     assert expected in kinds(found), found
