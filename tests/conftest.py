@@ -1,11 +1,13 @@
 """What every test may ask for: a broker, a Redis, a name nobody else uses, the shared material."""
 
+import logging
 import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.local.kafka import LocalKafka
@@ -83,6 +85,17 @@ def unique() -> str:
 def topic_prefix(unique: str) -> str:
     """What a test's topics and groups begin with, the dot included."""
     return f"{unique}."
+
+
+@pytest.fixture
+def logs_as_before() -> Iterator[None]:
+    """Configuring logs changes the whole process; put it back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
@@ -15,16 +13,7 @@ from pydantic import BaseModel, ValidationError
 from shared.platform.canonical_lines import CanonicalLine
 from shared.platform.logs import DROPPED_KEYS, MASK, REPEATED_AFTER_S, FoldRepeats, configure_logs, logger, mask, reason
 
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """Configuring logs changes the whole process; put it back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logs_as_before")
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
