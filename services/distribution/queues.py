@@ -112,7 +112,7 @@ class FairQueues:
             self._stand_in_line(queue)
 
     def land(self, delivery: Delivery, seconds: float, *, ok: bool | None, back_off: bool = False) -> None:
-        """Give its slot back: the answer has come, after so many seconds. What is of its story still waits.
+        """Give its slot back: the answer has come, after so many seconds. Its endpoint's share is taken until `finish`.
 
         `ok` None: nothing was sent, which says nothing of the endpoint. `back_off`: a timeout or 429, which halves how
         much the endpoint gets at once.
@@ -121,10 +121,8 @@ class FairQueues:
         delivery.landed = True
         self._in_flight -= 1
         self._probed[delivery.urgency in FLASHES].discard(delivery.delivery_id)
-        queue.in_flight -= 1
         if ok is not None:
             queue.manners.judge(seconds, ok=ok, back_off=back_off)
-        self._stand_in_line(queue)
 
     def finish(
         self, delivery: Delivery, seconds: float = 0.0, *, ok: bool | None = None, back_off: bool = False
@@ -133,6 +131,7 @@ class FairQueues:
         if not delivery.landed:
             self.land(delivery, seconds, ok=ok, back_off=back_off)
         queue = self._queues[delivery.endpoint_id]
+        queue.in_flight -= 1
         queue.busy.discard(delivery.story_id)
         self._free_story(queue, delivery.story_id)
         self._stand_in_line(queue)
