@@ -34,36 +34,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-keys_app = typer.Typer(
-    help="API keys: list, create, revoke (scope operator).", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(keys_app, name="keys")
-dead_app = typer.Typer(
-    help="Dead letters: what nobody could process; list, show, redrive (scope operator).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(dead_app, name="dead")
-audit_app = typer.Typer(
-    help="The audit: who did what, and is all of it there as it was written (scope operator).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(audit_app, name="audit")
 
-secrets_app = typer.Typer(
-    help="Signing secrets as they are kept: sealed with WIRE_SECRET_KEY (scope operator).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(secrets_app, name="secrets")
 
-subscriptions_app = typer.Typer(
-    help="Subscriptions: why a story goes out to one, what a filter would bring (scope subscriber).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+def _group(name: str, about: str) -> typer.Typer:
+    """A command with commands of its own."""
+    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name=name)
+    return group
+
+
+keys_app = _group("keys", "API keys: list, create, revoke (scope operator).")
+dead_app = _group("dead", "Dead letters: what nobody could process; list, show, redrive (scope operator).")
+audit_app = _group("audit", "The audit: who did what, and is all of it there as it was written (scope operator).")
+secrets_app = _group("secrets", "Signing secrets as they are kept: sealed with WIRE_SECRET_KEY (scope operator).")
+subscriptions_app = _group(
+    "subscriptions", "Subscriptions: why a story goes out to one, what a filter would bring (scope subscriber)."
 )
-app.add_typer(subscriptions_app, name="subscriptions")
 
 CLEAR = "\x1b[2J\x1b[H"
 

@@ -60,10 +60,12 @@ class Ask(NamedTuple):
     command: str
 
 
-def missing_packages(brokers: bool, jars_are_here: bool, clocks: bool = False) -> dict[str, str]:
+def missing_packages(
+    brokers: bool, jars_are_here: bool, clocks: bool = False, faketime: Callable[[], object] = machine.faketime
+) -> dict[str, str]:
     """Return what is missing here, package name to the reason in words; Maven counts only while jars are to fetch.
 
-    `clocks`: whether a library that shows a process a wrong time is wanted too.
+    `clocks`: whether a library that shows a process a wrong time is wanted too; `faketime` finds it.
     """
     needs: list[tuple[str, Callable[[], object]]] = []
     if brokers:
@@ -71,7 +73,7 @@ def missing_packages(brokers: bool, jars_are_here: bool, clocks: bool = False) -
         if not jars_are_here:
             needs.append((MAVEN, machine.maven))
     if clocks:
-        needs.append((FAKETIME, machine.faketime))
+        needs.append((FAKETIME, faketime))
     missing = {}
     for package, find in needs:
         try:

@@ -21,6 +21,7 @@ from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.rereading import AT_ONCE, reread, was_owed
 from services.distribution.retiring import PENDING_LASTS
+from services.distribution.tables import at_once
 from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
@@ -64,10 +65,6 @@ async def stepping(step: Callable[[], Awaitable[bool]], changed: asyncio.Event, 
                 changing.cancel()
     finally:
         stopping.cancel()
-
-
-async def at_once() -> None:
-    """The tables of whoever reads nothing from elsewhere are never behind."""
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from services.distribution.ports import AttemptLog, Clock, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.retry import next_tier
 from services.distribution.standings import Standings
+from services.distribution.tables import at_once
 from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.delivery import delivery_id
@@ -34,10 +35,6 @@ from shared.platform.topics import Topic
 
 FLASH_WITHIN = timedelta(seconds=2)
 """How long flashes that waited at a hand-over hold back the rest: what is finished already is not read again."""
-
-
-async def at_once() -> None:
-    """The tables of whoever reads nothing from elsewhere are never behind."""
 
 
 @dataclass(slots=True)

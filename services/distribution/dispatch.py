@@ -14,6 +14,7 @@ from services.distribution.journal import Journal
 from services.distribution.outcome import Delivered, GateShut, Outcome, Refused, Unreachable
 from services.distribution.ports import Clock
 from services.distribution.registry import Registry, has_shared_secret
+from services.distribution.retiring import PENDING_LASTS
 from services.distribution.retry import Disable, Exhausted, RetryAt, after_failure, next_tier
 from services.distribution.sending import Answer, Sender, SendRequest
 from services.distribution.standings import Standings
@@ -24,7 +25,6 @@ from shared.domain.retry_schedule import STANDARD, Schedule, Tier
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.signature import SigningKey, signed_headers
 
-PENDING_LASTS: Final = timedelta(hours=24)
 STEPS_ASIDE: Final = 5
 USER_AGENT: Final = "Slugline/0.1 (+webhooks)"
 

@@ -13,6 +13,7 @@ from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
 from services.distribution.rounds import Round
 from services.distribution.standings import Standings
+from services.distribution.tenure import always
 from shared.domain.errors import UnknownEventType, Unprocessable
 from shared.domain.events import StoryReleased, parse_event
 from shared.domain.item import Item
@@ -49,12 +50,7 @@ class _Taken:
     completion: Completion = field(default_factory=Completion)
 
 
-def always() -> bool:
-    """The membership of a matcher that has nobody to share with."""
-    return True
-
-
-async def at_once(lane: Lane, offset: int) -> int:
+async def knows_of_no_flash(lane: Lane, offset: int) -> int:
     """The tables of whoever reads nothing from elsewhere are never behind, nor does it know of any flash."""
     return 0
 
@@ -71,7 +67,7 @@ class Matcher:
     shard_of: ShardOf
     clock: Clock = field(default_factory=SystemClock)
     alive: Callable[[], bool] = always
-    known_before: Callable[[Lane, int], Awaitable[int]] = at_once
+    known_before: Callable[[Lane, int], Awaitable[int]] = knows_of_no_flash
     """Returns once the registry holds all that was in its topic when the release at that place was appended: the end
     of the flash lane, behind every flash that is older."""
     caught_up: Callable[[], Awaitable[None]] | None = None

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from services.distribution.attempts import Tried
-from services.distribution.catching_up import at_once, stepping
+from services.distribution.catching_up import stepping
 from services.distribution.conditions import Conditions
 from services.distribution.detour import LANES, Place
 from services.distribution.ports import Clock, Publishing, ReleasedLog
@@ -16,6 +16,7 @@ from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.replay_book import ReplayBook
 from services.distribution.rereading import AT_ONCE, first_since, reread, was_owed
+from services.distribution.tables import at_once
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased

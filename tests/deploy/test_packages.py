@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,15 +64,15 @@ def test_nothing_is_missed_where_no_broker_is_wanted(tmp_path: Path, monkeypatch
     assert packages.missing_packages(brokers=False, jars_are_here=False) == {}
 
 
-def test_a_wrong_clock_is_missed_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_clock_is_missed_only_where_it_is_wanted() -> None:
     """Running the wire takes none; the tests of a clock that is off do."""
 
     def absent() -> Path:
         raise machine.Missing("not here")
 
-    monkeypatch.setattr(machine, "faketime", absent)
-    assert packages.missing_packages(brokers=False, jars_are_here=True) == {}
-    assert set(packages.missing_packages(brokers=False, jars_are_here=True, clocks=True)) == {packages.FAKETIME}
+    missing = partial(packages.missing_packages, brokers=False, jars_are_here=True, faketime=absent)
+    assert missing() == {}
+    assert set(missing(clocks=True)) == {packages.FAKETIME}
 
 
 class TestInstallingWithApt:
