@@ -178,8 +178,9 @@ class Publisher:
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         if failures:
             # A batch the client gave up on leaves a hole in the sequence numbers: this producer is of no more use.
-            self._replace(producer, failures[0])
-            raise failures[0]
+            failure = _failure(failures[0])
+            self._replace(producer, failure)
+            raise failure
         confirmed = dict(appended for each in under_way for appended in each.confirmed())
         return [confirmed[number] for number in range(len(records))]
 
@@ -335,6 +336,11 @@ class _UnderWay:
         for position, (number, made_ms) in enumerate(zip(self.numbers, self.made_ms, strict=True)):
             timestamp_ms = made_ms if answer.timestamp < 0 else answer.timestamp
             yield number, Appended(self.topic, answer.partition, answer.offset + position, timestamp_ms)
+
+
+def _failure(error: BaseException) -> BaseException:
+    """What the client has cancelled has failed: its publisher was not cancelled, and must not take itself for it."""
+    return KafkaError("the client cancelled it") if isinstance(error, asyncio.CancelledError) else error
 
 
 def _put(batch: Any, record: Outgoing) -> int | None:

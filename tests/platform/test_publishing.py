@@ -165,6 +165,22 @@ class TestTrouble:
             with pytest.raises(PublishFailed):
                 await waiting
 
+    async def test_what_the_client_cancels_has_failed(self, local_kafka: LocalKafka, topic_prefix: str) -> None:
+        """Whoever publishes was not cancelled, and must not take himself for it: his task would end without a word."""
+        kafka = settings(local_kafka.bootstrap, topic_prefix)
+        await make_topics(kafka, {Topic.INBOX: 1})
+        async with Publisher(kafka) as publisher:
+            await publisher.publish(Topic.INBOX, "k", b"before")
+            with paused(local_kafka):
+                waiting = asyncio.create_task(publisher.publish(Topic.INBOX, "k", b"meanwhile"))
+                accumulator: Any = publisher._producer._message_accumulator
+                await wait_until(lambda: accumulator._pending_batches, 5)
+                [batch] = accumulator._pending_batches
+                for future, _ in batch._msg_futures:
+                    future.cancel()
+                await asyncio.wait({waiting}, timeout=15)
+            assert isinstance(waiting.exception(), PublishFailed)
+
     async def test_it_outlives_a_broker_restart(self, local_kafka: LocalKafka, topic_prefix: str) -> None:
         """What was published while the broker was down is there once, in order."""
         kafka = settings(local_kafka.bootstrap, topic_prefix)
