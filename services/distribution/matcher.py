@@ -20,6 +20,7 @@ from shared.domain.item import Item
 from shared.domain.story import NOTICES, Lane
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Completion, Record
+from shared.platform.jobs import is_cancelled
 from shared.platform.topics import Topic
 
 REMEMBERED: Final = 50_000
@@ -120,9 +121,11 @@ class Matcher:
             while handful := self._next_handful():
                 try:
                     await self._match_all(handful)
-                except Exception as error:  # noqa: BLE001 - the loop ends with it
+                except (Exception, asyncio.CancelledError) as error:
+                    if is_cancelled():
+                        raise  # by `lost`: what was not written is the next owner's to match
                     for each in (*handful, *self._waiting):
-                        each.completion.fail(error)
+                        each.completion.fail(error)  # the loop ends with it
                     self._waiting.clear()
                     return
                 for each in handful:

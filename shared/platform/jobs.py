@@ -82,7 +82,7 @@ async def run(jobs: Mapping[str, Job], *, grace: float = GRACE_SECONDS) -> None:
             failures.append(error)
             stop.set()
         except asyncio.CancelledError as error:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             failed(name, error)  # a library's own, of something it waited for: a task group would not notice
         except Exception as error:  # noqa: BLE001 - whatever ends a job ends the process, by name
@@ -105,7 +105,7 @@ async def run(jobs: Mapping[str, Job], *, grace: float = GRACE_SECONDS) -> None:
         raise failures[0]
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
     """Whether somebody cancelled the current task, and not only something that it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

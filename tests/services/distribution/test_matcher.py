@@ -289,6 +289,21 @@ async def test_what_waits_when_the_partition_goes_is_left_to_the_next_owner(benc
     assert [release_no for release_no, _ in owed(bench.log)] == [1]
 
 
+async def test_a_question_that_somebody_else_cancels_ends_the_loop(bench: Bench) -> None:
+    """Not the matcher was cancelled: were it to go without a word, nothing would be matched ever after."""
+    one = matcher(bench)
+
+    async def cancelled(lane: Lane, offset: int) -> int:
+        answer = asyncio.get_running_loop().create_future()
+        answer.cancel()
+        return int(await answer)
+
+    one.known_before = cancelled
+    completion = await one.take(release_record(item()))
+    await wait_until(completion.done, 5)
+    assert isinstance(completion.exception(), asyncio.CancelledError)
+
+
 async def bench_knows_all(lane: Lane, offset: int) -> int:
     return 0
 
