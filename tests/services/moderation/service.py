@@ -38,13 +38,19 @@ WITHIN = 30
 class Around:
     """What stands before and behind moderation: files into its inboxes, sees all that it writes."""
 
-    def __init__(self, kafka: KafkaSettings, publisher: Publisher) -> None:
+    def __init__(self, kafka: KafkaSettings, publisher: Publisher, tail: Tail) -> None:
         self.kafka = kafka
         self.records: dict[Topic, list[Record]] = {topic: [] for topic in READ}
         self._publisher = publisher
+        self._tail = tail
 
     def see(self, record: Record) -> None:
         self.records[record.topic].append(record)
+
+    async def see_all(self) -> None:
+        """Wait until everything that is on the topics by now has been seen."""
+        ends = await end_offsets(self.kafka, READ)
+        await wait_until(lambda: all(self._tail.positions()[at] >= end for at, end in ends.items()), within=WITHIN)
 
     async def put(self, topic: Topic, story_id: str, value: bytes, event: Event | None = None) -> Appended:
         return await self._publisher.publish(topic, story_id, value, headers_for(event) if event else ())
@@ -107,12 +113,14 @@ async def around_it(bootstrap: str, topic_prefix: str) -> AsyncIterator[Around]:
     await wait_until(lambda: _shows(kafka, (*READ, *INPUTS)), within=WITHIN)
     stop = asyncio.Event()
     async with Publisher(kafka) as publisher, Tail(kafka, READ) as tail:
-        wire = Around(kafka, publisher)
+        wire = Around(kafka, publisher, tail)
         await tail.load(wire.see)
         following = asyncio.create_task(tail.follow(wire.see, stop))
-        yield wire
-        stop.set()
-        await following
+        try:
+            yield wire
+        finally:
+            stop.set()
+            await following
 
 
 async def _shows(kafka: KafkaSettings, topics: Sequence[Topic]) -> bool:
