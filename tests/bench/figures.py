@@ -1,7 +1,8 @@
 """What do measured times say: percentiles, and the table that shows them?"""
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 PERCENTILES = (50, 95, 99)
@@ -25,6 +26,25 @@ def spread(milliseconds: Sequence[float]) -> Spread | None:
     ordered = sorted(milliseconds)
     p50, p95, p99 = (ordered[math.ceil(len(ordered) * percentile / 100) - 1] for percentile in PERCENTILES)
     return Spread(len(ordered), p50, p95, p99, ordered[-1])
+
+
+def median_spread(runs: Sequence[Sequence[float]]) -> Spread | None:
+    """The median of each percentile over the runs; None when a run has no value."""
+    found = [spread(run) for run in runs]
+    told = [one for one in found if one is not None]
+    if not told or len(told) < len(found):
+        return None
+
+    def middle(of: Callable[[Spread], float]) -> float:
+        return statistics.median(map(of, told))
+
+    return Spread(
+        count=sum(one.count for one in told),
+        p50=middle(lambda one: one.p50),
+        p95=middle(lambda one: one.p95),
+        p99=middle(lambda one: one.p99),
+        most=max(one.most for one in told),
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from deploy.local.timeline import HOPS
+from tests.bench.command import Say
 from tests.journeys.instance import Wire
 from tests.journeys.listening import Stream, follow
 from tests.journeys.people import Desk, Subscriber, a_secret
@@ -22,8 +23,6 @@ ARRIVE_WITHIN_S = 60.0
 AT_ONCE = 32
 WARM_UP = 60
 PROGRESS_EVERY_S = 10.0
-
-Say = Callable[[str], None]
 
 
 @dataclass(slots=True)

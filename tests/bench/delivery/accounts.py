@@ -1,12 +1,9 @@
-"""Was every webhook that was owed received, once and no other? And what do runs say together?"""
+"""Was every webhook that was owed received, once and no other, and where did the time go?"""
 
-import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from tests.bench.figures import Spread, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,30 +76,3 @@ def latencies(released_us: Mapping[str, int], ended_us: Iterable[tuple[str, int]
         if known in released_us:
             first[known] = min(at, first.get(known, at))
     return [(at - released_us[known]) / 1000 for known, at in first.items()]
-
-
-def median_spread(runs: Sequence[Sequence[float]]) -> Spread | None:
-    """The median of each percentile over the runs; None when a run has no value."""
-    found = [spread(run) for run in runs]
-    told = [one for one in found if one is not None]
-    if not told or len(told) < len(found):
-        return None
-
-    def middle(of: Callable[[Spread], float]) -> float:
-        return statistics.median(map(of, told))
-
-    return Spread(
-        count=sum(one.count for one in told),
-        p50=middle(lambda one: one.p50),
-        p95=middle(lambda one: one.p95),
-        p99=middle(lambda one: one.p99),
-        most=max(one.most for one in told),
-    )
-
-
-def verdict(value: float, floor: float, aim: float) -> str:
-    """Say where a figure lies; the aim tells whether more or less is better."""
-    sign = 1 if aim >= floor else -1
-    if value * sign >= aim * sign:
-        return "aim"
-    return "floor" if value * sign >= floor * sign else "BELOW"

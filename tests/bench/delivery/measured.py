@@ -2,40 +2,16 @@
 
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from tests.bench.delivery.stage import Protocol, Run, Stage
+from tests.bench.bars import Bar, Figure
+from tests.bench.command import Protocol, Say
+from tests.bench.delivery.stage import Run, Stage
 from tests.bench.delivery.stories import Group
 from tests.bench.figures import Spread, spread
 
 FAN_OUT = 100
 """Endpoints that want every story of a fanned out row."""
 PUT_AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One figure of the table: what it says, in which unit, and what it is judged by."""
-
-    what: str
-    unit: str
-    floor: float
-    aim: float
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A bar, and the value found; None: it could not be measured, and `remark` says why. `sound`: see `Run.sound`."""
-
-    bar: Bar
-    value: float | None
-    remark: str
-    sound: bool = True
-
-
-Say = Callable[[str], None]
-Row = Callable[[Path, Protocol, Say], Awaitable[list[Figure]]]
 
 
 async def ready(stage: Stage, name: str, endpoints: int) -> Group:

@@ -12,10 +12,11 @@ from typing import Any
 
 import uvloop
 
+from tests.bench.command import Protocol
 from tests.bench.delivery.measured import FAN_OUT
-from tests.bench.delivery.process import stop_cleanly
-from tests.bench.delivery.stage import Protocol, Run, a_stage
+from tests.bench.delivery.stage import Run, a_stage
 from tests.bench.figures import table
+from tests.bench.process import stop_cleanly
 
 OUTSTANDING = 2_000
 

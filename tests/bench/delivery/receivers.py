@@ -1,6 +1,5 @@
 """The receiving process as the bench has it: started, counted, asked for what came, stopped."""
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -9,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.ports import free_port
+from tests.bench.obeying import Obeying, obeying
 
-UP_WITHIN_S = 20.0
 WRITTEN_WITHIN_S = 120.0
 HOSTS = 100
 
@@ -32,43 +31,32 @@ class Arrived:
 class Receivers:
     """`arrived` and `swallowed` follow the process's counts within a few milliseconds."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, scheme: str, folder: Path) -> None:
-        self.arrived = 0
-        self.swallowed = 0
+    def __init__(self, process: Obeying, port: int, scheme: str, folder: Path) -> None:
         self.port = port
         self._process = process
         self._scheme = scheme
         self._dump = folder / "arrived"
-        self._answers: asyncio.Queue[list[str]] = asyncio.Queue()
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def arrived(self) -> int:
+        return self._process.counts[0]
+
+    @property
+    def swallowed(self) -> int:
+        return self._process.counts[1]
 
     def url(self, host: str, behaviour: str, number: int) -> str:
         return f"{self._scheme}://{host}:{self.port}/{behaviour}/{number}"
 
     async def written_out(self) -> Arrived:
         """Take what came since the last call."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"write {self._dump}\n".encode())
-        async with asyncio.timeout(WRITTEN_WITHIN_S):
-            sampled, unverified = map(int, await self._answers.get())
+        answer = await self._process.ask(f"write {self._dump}", WRITTEN_WITHIN_S)
+        sampled, unverified = map(int, answer.split())
         return Arrived(list(_read(self._dump)), sampled, unverified)
-
-    async def follow(self) -> None:
-        """Read what the process says until it ends."""
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            kind, *values = line.decode().split()
-            if kind == "count":
-                self.arrived, self.swallowed = map(int, values)
-            else:
-                self._answers.put_nowait(values)
-
-    async def listening(self) -> None:
-        async with asyncio.timeout(UP_WITHIN_S):
-            await self._answers.get()
 
 
 def _read(dump: Path) -> Iterator[tuple[str, int]]:
@@ -87,19 +75,5 @@ async def receivers(
     command = [sys.executable, "-m", "tests.bench.delivery.receiver", "--hosts", ",".join(hosts), "--port", str(port)]
     if chain is not None:
         command += ["--chain", str(chain)]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env={**os.environ, "BENCH_SECRET": secret},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    receiving = Receivers(process, port, "https" if chain else "http", folder)
-    following = asyncio.create_task(receiving.follow())
-    try:
-        await receiving.listening()
-        yield receiving
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await following
+    async with obeying(command, {**os.environ, "BENCH_SECRET": secret}) as process:
+        yield Receivers(process, port, "https" if chain else "http", folder)

@@ -1,7 +1,7 @@
 """Which rows has the table? Each has a broker, receivers and a distribution process of its own."""
 
+from tests.bench.command import Row
 from tests.bench.delivery.fairness import burst, flash_ahead, half_dead, replay, thousand_dead
-from tests.bench.delivery.measured import Row
 from tests.bench.delivery.speed import fanned_out, idle_memory, one_each, over_tls, two_thousand, whole_pipe
 
 ROWS: dict[str, Row] = {

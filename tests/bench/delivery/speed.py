@@ -3,9 +3,11 @@
 import itertools
 from pathlib import Path
 
-from tests.bench.delivery.accounts import median_spread
-from tests.bench.delivery.measured import FAN_OUT, Bar, Figure, Say, median, percentiles, ready, runs_of, sound, told
-from tests.bench.delivery.stage import Protocol, a_stage
+from tests.bench.bars import Bar, Figure
+from tests.bench.command import Protocol, Say
+from tests.bench.delivery.measured import FAN_OUT, median, percentiles, ready, runs_of, sound, told
+from tests.bench.delivery.stage import a_stage
+from tests.bench.figures import median_spread
 from tests.bench.load import a_load
 from tests.bench.machine import resident_mib
 from tests.journeys.instance import a_whole_wire

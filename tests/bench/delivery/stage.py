@@ -12,6 +12,7 @@ import orjson
 from cryptography.fernet import Fernet
 
 from deploy.local.kafka import LocalKafka
+from deploy.local.ports import free_port
 from shared.domain.story import Lane
 from shared.platform.provisioning import provision
 from shared.platform.publishing import Outgoing, Publisher
@@ -21,12 +22,13 @@ from shared.platform.sealing import Sealer
 from shared.platform.settings import KafkaSettings
 from shared.platform.signature import new_secret
 from shared.platform.topics import Topic
+from tests.bench.certificate import certificate_for
+from tests.bench.command import Protocol
 from tests.bench.delivery.accounts import Account, Row, account, hops, latencies
-from tests.bench.delivery.certificate import certificate_for
-from tests.bench.delivery.process import distribution
 from tests.bench.delivery.receivers import Receivers, loopback, receivers
 from tests.bench.delivery.stories import Group, Ledger, registered, release, story
 from tests.bench.machine import cpu_s, resident_mib
+from tests.bench.process import service
 from tests.waiting import wait_until
 
 PACE_S = 0.004
@@ -34,16 +36,6 @@ PACE_S = 0.004
 REGISTERED_AT_ONCE = 500
 SETTLED_WITHIN_S = 120.0
 KNOWN_WITHIN_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How long a run lasts, how often it is repeated, and what its sizes are divided by."""
-
-    warm_up_s: float
-    measured_s: float
-    runs: int
-    shrunk: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +254,10 @@ async def a_stage(
         publisher = await opened.enter_async_context(Publisher(kafka))
         receiving = await opened.enter_async_context(receivers(folder, names, secret, chain))
         allow = ",".join(f"{name}:{receiving.port}" for name in names)
+        port = free_port()
         told = {"WIRE_KAFKA": kafka.bootstrap, "WIRE_SECRET_KEY": key, "WIRE_ENDPOINT_ALLOW": allow}
+        told["WIRE_OPS_PORT"] = str(port)
         if chain:
             told["SSL_CERT_FILE"] = str(chain)
-        pid = await opened.enter_async_context(distribution(folder, told, under))
+        pid = await opened.enter_async_context(service("distribution", folder, told, port, under))
         yield Stage(kafka, publisher, receiving, pid, names, Sealer(key).seal(secret))

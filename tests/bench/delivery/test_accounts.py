@@ -1,7 +1,6 @@
 """The arithmetic of the delivery bench; what it measures is never asserted."""
 
-from tests.bench.delivery.accounts import Row, account, hops, latencies, median_spread, verdict
-from tests.bench.figures import Spread
+from tests.bench.delivery.accounts import Row, account, hops, latencies
 
 
 def test_what_is_owed_and_received_once_balances() -> None:
@@ -42,17 +41,3 @@ def test_the_way_of_a_delivery_is_told_in_parts() -> None:
         "answered": [2.0],
         "recorded": [3.0],
     }
-
-
-def test_runs_are_told_by_the_median_of_each_percentile() -> None:
-    """One disturbed run moves nothing but the worst value."""
-    runs = [[1.0, 2.0], [1.0, 3.0], [50.0, 900.0]]
-    assert median_spread(runs) == Spread(6, 1.0, 3.0, 3.0, 900.0)
-    assert median_spread([[1.0], []]) is None
-    assert median_spread([]) is None
-
-
-def test_a_figure_is_judged_by_floor_and_aim_whichever_way_is_better() -> None:
-    """More deliveries a second are better, more milliseconds are not."""
-    assert [verdict(rate, 12_000, 20_000) for rate in (11_999, 12_000, 20_000)] == ["BELOW", "floor", "aim"]
-    assert [verdict(ms, 25, 14) for ms in (25.1, 25, 14)] == ["BELOW", "floor", "aim"]

@@ -5,7 +5,7 @@ import ssl
 from pathlib import Path
 
 from shared.platform.signature import new_secret, parse_secret
-from tests.bench.delivery.certificate import certificate_for
+from tests.bench.certificate import certificate_for
 from tests.bench.delivery.posting import Line, line_to
 from tests.bench.delivery.receivers import loopback, receivers
 from tests.waiting import wait_until

@@ -14,9 +14,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.kafka import LocalKafka
 from shared.platform.signature import new_secret
+from tests.bench.command import Protocol
 from tests.bench.delivery.bare_worker import BLOCKS, PARTITIONS, ROWS
 from tests.bench.delivery.receivers import Receivers, loopback, receivers
-from tests.bench.delivery.stage import Protocol
 from tests.bench.machine import cpu_s
 
 ENDPOINTS = 100
