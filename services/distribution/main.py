@@ -9,7 +9,6 @@ from typing import Any
 
 from services.distribution.adapters.freshness import Freshness
 from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
-from services.distribution.adapters.redis_throttle import RedisGrants
 from services.distribution.adapters.senders import sender_from
 from services.distribution.challenge import Challenger
 from services.distribution.journal import TIER_TOPICS
@@ -31,6 +30,7 @@ from shared.platform.parking import DeadLetters
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Lookup, Tail
 from shared.platform.redis import connect
+from shared.platform.redis_rates import RedisGrants
 from shared.platform.sealing import Sealer
 from shared.platform.settings import load
 from shared.platform.topics import Topic, spec

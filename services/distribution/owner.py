@@ -25,11 +25,12 @@ from services.distribution.settings import DistributionSettings
 from services.distribution.tables import Tables
 from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
-from services.distribution.throttle import Grants, OwnGrants, Throttle
+from services.distribution.throttle import Throttle, of_subscribers
 from services.distribution.waiting import Waiting
 from services.distribution.workers import Workers
 from shared.platform.grouping import Grouped
 from shared.platform.jobs import Job
+from shared.platform.rates import Grants, OwnGrants
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def owner_with(on: Means, settings: DistributionSettings) -> Owner:
     """Put it together; nothing runs yet."""
     registry, standings, clock = on.tables.registry, on.tables.standings, on.clock
     tried, waiting, tenure = Tried(), Waiting(clock), Tenure(on.alive)
-    throttle = Throttle(on.grants, OwnGrants(time.monotonic, lambda: tenure.owned / on.shard_of.shards))
+    throttle = Throttle(on.grants, OwnGrants(time.monotonic, of_subscribers(lambda: tenure.owned / on.shard_of.shards)))
 
     def back_after(seconds: float, endpoint_id: str) -> None:
         asyncio.get_running_loop().call_later(seconds, back, endpoint_id)

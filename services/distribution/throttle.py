@@ -1,113 +1,40 @@
 """May something be sent now? Rates per endpoint and per subscriber, kept by all workers together, asked synchronously.
 
-Tokens lie in one place for all (`Grants`: a Redis script); a worker holds a slice of them and asks for the next one
+Tokens lie in one place for all (`shared.platform.rates`); a worker holds a slice of them and asks for the next one
 when that is used, in a job of its own. Nothing here knows of attempts: a delivery that may not go yet stays where it
-waits. The rule is the generic cell rate algorithm: a bucket is one moment, up to which its tokens are given out.
+waits.
 
 How queues hook in: ask `take` for an endpoint's next delivery before it is taken off its line. At 0.0 it goes.
 Otherwise the endpoint leaves the ring, and a timer puts it back after the seconds returned; until then it costs no
-slot and no look. Take nothing back for a delivery that is not sent after all: the gate refuses too few to matter.
+slot and no look. `give_back` what was taken for a delivery that is not sent after all: of those that have waited for
+long most may be superseded, and they must not use up the rate of those that are not.
 """
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from shared.platform.logs import logger
+from shared.platform.rates import AWAY_S, Ask, Grant, Grants, GrantsAway
 
-DEPTH_S: Final = 0.25
-"""A bucket holds so many seconds of its rate, at least one delivery: 2.5 % of what passes in ten seconds."""
-SLICE_S: Final = 0.05
-"""A worker is given so many seconds of the rate at once, at least one delivery: what it may sit on unused."""
 ANSWERED_S: Final = 0.005
 LINE_S: Final = 1.0
 """How much longer than the first the last of many that wait for one subscriber is told to wait at most."""
-AWAY_S: Final = 1.0
-"""How long the shared tokens are not asked for once they could not be had."""
 FORGOTTEN_S: Final = 60.0
 NAP_S: Final = 1.0
-HAIR: Final = 1e-3
-"""A token that lacks no more than this is whole: rounding of clocks, made up for by the next one."""
 
 Scope: TypeAlias = Literal["endpoint", "subscriber"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Tokens wanted for one bucket; `rate` in deliveries per second, above 0."""
+def of_subscribers(share: Callable[[], float]) -> Callable[[str], float]:
+    """Return what `OwnGrants` asks for its part of a rate, so that all workers together never exceed it.
 
-    scope: Scope
-    name: str
-    rate: float
-
-    depth: float = field(init=False)
-    """How many tokens the bucket holds when it is full."""
-    wanted: int = field(init=False)
-    """How many tokens a worker is given at most."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", max(1.0, self.rate * DEPTH_S))
-        object.__setattr__(self, "wanted", max(1, int(self.rate * SLICE_S)))
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """So many tokens, and the seconds until there is another one (0.0: there is one already)."""
-
-    tokens: int
-    next_in_s: float
-
-
-class GrantsAway(Exception):
-    """The shared tokens cannot be had at the moment; whoever asks goes by its own clock."""
-
-
-class Grants(Protocol):
-    """Where the tokens lie."""
-
-    async def grant(self, asks: Sequence[Ask]) -> Sequence[Grant]:
-        """Give each its tokens, in order of `asks`; a bucket nobody knows is a full one. Raises `GrantsAway`."""
-        ...
-
-
-class OwnGrants:
-    """Tokens of this process alone: the fallback, and the twin of the shared ones.
-
-    `share` says which part of a subscriber's rate is ours: that of the shards we own among all of them, so that all
-    workers together never exceed it. An endpoint has one owner, who may use its whole rate.
+    `share` is that of the shards we own among all of them. An endpoint has one owner, who may use its whole rate.
     """
-
-    def __init__(self, clock: Callable[[], float], share: Callable[[], float] = lambda: 1.0) -> None:
-        self._clock = clock
-        self._share = share
-        self._given_until: dict[tuple[Scope, str], float] = {}
-
-    async def grant(self, asks: Sequence[Ask]) -> list[Grant]:
-        now = self._clock()
-        self._given_until = {key: until for key, until in self._given_until.items() if until > now}
-        return [self._grant(ask, now) for ask in asks]
-
-    def _grant(self, ask: Ask, now: float) -> Grant:
-        share = self._share() if ask.scope == "subscriber" else 1.0
-        if share <= 0:
-            return Grant(0, AWAY_S)
-        ours, key = Ask(ask.scope, ask.name, ask.rate * share), (ask.scope, ask.name)
-        self._given_until[key], grant = given(ours, self._given_until.get(key, 0.0), now)
-        return grant
-
-
-def given(ask: Ask, until: float, now: float) -> tuple[float, Grant]:
-    """Return up to when tokens are given out after this ask, and the grant; all times in seconds of one clock."""
-    each = 1 / ask.rate
-    brim = now + ask.depth * each
-    until = min(max(until, now), brim)  # a clock that went back costs one bucket, not its whole jump
-    tokens = min(ask.wanted, math.floor((brim - until) / each + HAIR))
-    until += tokens * each
-    return until, Grant(tokens, max(0.0, until + each - brim))
+    return lambda scope: share() if scope == "subscriber" else 1.0
 
 
 @dataclass(slots=True)
@@ -182,6 +109,12 @@ class Throttle:
             if piece and piece.spend():
                 self._ask(piece, now)
         return 0.0
+
+    def give_back(self, endpoint_id: str, rate: float | None, subscriber: str, subscriber_rate: float | None) -> None:
+        """Undo a `take` that returned 0.0; once for each, with the same arguments."""
+        for piece in (self._slices.get(("endpoint", endpoint_id)), self._slices.get(("subscriber", subscriber))):
+            if piece is not None and piece.ask.rate in {rate, subscriber_rate}:
+                piece.tokens += 1
 
     @property
     def buckets(self) -> int:

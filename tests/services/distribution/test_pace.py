@@ -3,7 +3,8 @@
 from services.distribution.pace import Pace
 from services.distribution.queues import FairQueues
 from services.distribution.registry import Registry
-from services.distribution.throttle import OwnGrants, Throttle
+from services.distribution.throttle import Throttle
+from shared.platform.rates import OwnGrants
 from tests.services.distribution.deliveries import block_record, endpoint, item, subscription
 from tests.services.distribution.ledger import Bench
 from tests.services.distribution.throttled import Now

@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given as provided
 from hypothesis import strategies as st
 
-from services.distribution.throttle import (
-    AWAY_S,
-    FORGOTTEN_S,
-    HAIR,
-    Ask,
-    Grant,
-    Grants,
-    GrantsAway,
-    OwnGrants,
-    Throttle,
-)
-from services.distribution.throttle import given as granted
+from services.distribution.throttle import FORGOTTEN_S, Throttle, of_subscribers
+from shared.platform.rates import AWAY_S, HAIR, Ask, Grant, Grants, GrantsAway, OwnGrants
+from shared.platform.rates import given as granted
 from tests.services.distribution.throttled import TEN_SECONDS, Now, Worker, pass_time, some
 from tests.waiting import wait_until
 
@@ -129,7 +120,8 @@ async def test_without_the_shared_tokens_the_fallback_keeps_the_rate(clock: Now)
     """Two workers that each own half of the shards have half of the subscriber's rate each."""
     shared = Flaky(OwnGrants(clock), away=True)
     workers = [
-        Worker(Throttle(shared, OwnGrants(clock, lambda: 0.5), clock), some(5, named), 80.0) for named in ("a", "b")
+        Worker(Throttle(shared, OwnGrants(clock, of_subscribers(lambda: 0.5)), clock), some(5, named), 80.0)
+        for named in ("a", "b")
     ]
     await pass_time(clock, workers, TEN_SECONDS)
     for worker in workers:
@@ -139,14 +131,14 @@ async def test_without_the_shared_tokens_the_fallback_keeps_the_rate(clock: Now)
 async def test_an_endpoint_keeps_its_whole_rate_in_the_fallback(clock: Now) -> None:
     """It has one owner, whoever owns the other shards."""
     shared = Flaky(OwnGrants(clock), away=True)
-    worker = Worker(Throttle(shared, OwnGrants(clock, lambda: 0.25), clock), {"ep": 40.0}, None)
+    worker = Worker(Throttle(shared, OwnGrants(clock, of_subscribers(lambda: 0.25)), clock), {"ep": 40.0}, None)
     await pass_time(clock, [worker], TEN_SECONDS)
     assert abs(len(worker.went) - 400) <= 20
 
 
 async def test_who_owns_no_shard_is_given_nothing_of_a_subscribers_rate(clock: Now) -> None:
     """Nor is it divided by nothing."""
-    [grant] = await OwnGrants(clock, lambda: 0.0).grant([Ask("subscriber", "kdc", 10.0)])
+    [grant] = await OwnGrants(clock, of_subscribers(lambda: 0.0)).grant([Ask("subscriber", "kdc", 10.0)])
     assert grant.tokens == 0
 
 

@@ -7,9 +7,10 @@ import pytest
 import redis.asyncio
 
 from deploy.local.redis import LocalRedis
-from services.distribution.adapters.redis_throttle import RedisGrants
-from services.distribution.throttle import Ask, Grants, GrantsAway, OwnGrants, Throttle
+from services.distribution.throttle import Throttle
+from shared.platform.rates import Ask, Grants, GrantsAway, OwnGrants
 from shared.platform.redis import connect
+from shared.platform.redis_rates import RedisGrants
 from tests.services.distribution.throttled import TEN_SECONDS, Now, Worker, pass_time, some
 
 KDC = Ask("subscriber", "kdc", 40.0)  # ten deep, two at once
@@ -51,6 +52,12 @@ async def test_a_bucket_nobody_knows_is_a_full_one(bench: Bench) -> None:
     [first] = await bench.grants.grant([KDC])
     assert first.tokens == 2
     assert await spent(bench.grants, KDC) == 8
+
+
+async def test_a_grant_says_what_the_bucket_keeps(bench: Bench) -> None:
+    """Ten deep, two given at once: eight, six, and so on to none."""
+    kept = [(await bench.grants.grant([KDC]))[0].left for _ in range(6)]
+    assert kept == [8, 6, 4, 2, 0, 0]
 
 
 async def test_a_token_is_earned_every_fortieth_of_a_second(bench: Bench) -> None:

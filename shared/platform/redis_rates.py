@@ -1,4 +1,4 @@
-"""How do all workers share their rates? One Redis script over one moment per bucket, on the server's own clock.
+"""How do all processes share their rates? One Redis script over one moment per bucket, on the server's own clock.
 
 A bucket lies under `<prefix>throttle:<scope>:<name>` as the moment, in microseconds, up to which its tokens are given
 out; it expires a minute after it is full again. An emptied Redis makes every bucket a full one: one burst of its depth.
@@ -11,12 +11,12 @@ from typing import Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from services.distribution.throttle import HAIR, Ask, Grant, GrantsAway
+from shared.platform.rates import HAIR, Ask, Grant, GrantsAway
 
 ANSWER_WITHIN_S: Final = 0.25
-"""Longer than this nobody waits for a token; what a bucket earns meanwhile is not lost (`throttle.DEPTH_S`)."""
+"""Longer than this nobody waits for a token; what a bucket earns meanwhile is not lost (`rates.DEPTH_S`)."""
 
-# The rule is `throttle.given`, in microseconds: one suite of tests holds the two together.
+# The rule is `rates.given`, in microseconds: one suite of tests holds the two together.
 _GRANT: Final = """
 local now = tonumber(ARGV[1])
 if now < 0 then
@@ -29,18 +29,20 @@ for i, key in ipairs(KEYS) do
   local each = 1000000 / rate
   local brim = now + depth * each
   local till = math.min(math.max(tonumber(redis.call('GET', key) or '0'), now), brim)
-  local tokens = math.min(wanted, math.floor((brim - till) / each + hair))
+  local there = math.floor((brim - till) / each + hair)
+  local tokens = math.min(wanted, there)
   till = till + tokens * each
   redis.call('SET', key, string.format('%.3f', till), 'PX', math.ceil((till - now) / 1000) + 60000)
-  answer[i * 2 - 1] = tokens
-  answer[i * 2] = math.ceil(math.max(0, till + each - brim))
+  answer[i * 3 - 2] = tokens
+  answer[i * 3 - 1] = math.ceil(math.max(0, till + each - brim))
+  answer[i * 3] = there - tokens
 end
 return answer
 """
 
 
 class RedisGrants:
-    """`Grants` of `services.distribution.throttle`. Not for a Redis cluster: one script touches many keys."""
+    """`Grants` of `shared.platform.rates`. Not for a Redis cluster: one script touches many keys."""
 
     def __init__(self, client: redis.asyncio.Redis, prefix: str = "", now: Callable[[], float] | None = None) -> None:
         """`prefix` begins every key; `now` gives seconds where the server's own clock is not to count."""
@@ -57,4 +59,5 @@ class RedisGrants:
                 answer = await self._script(keys, arguments)
         except (RedisError, OSError) as error:  # a TimeoutError is an OSError
             raise GrantsAway(f"Redis does not answer: {type(error).__name__}") from error
-        return [Grant(tokens, next_us / 1_000_000) for tokens, next_us in zip(answer[::2], answer[1::2], strict=True)]
+        each = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
+        return [Grant(tokens, next_us / 1_000_000, left) for tokens, next_us, left in each]
