@@ -14,12 +14,10 @@ import httpx2
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.kafka import LocalKafka
-from shared.domain.events import Released, StoryReleased, derived_id
 from shared.domain.facts import Facts
 from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
 from shared.platform.consuming import group_name
-from shared.platform.envelopes import encode, headers_for
 from shared.platform.provisioning import provision, readers
 from shared.platform.publishing import Outgoing, Publisher
 from shared.platform.redis import connect
@@ -27,6 +25,7 @@ from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, name
 from tests.bench.figures import spread, table
 from tests.bench.load import Load, a_load
+from tests.bench.releases import a_release, record_of
 from tests.chaos.instance import ChaosWire, chaos_wire
 
 STORIES = 100_000
@@ -95,18 +94,9 @@ def released(number: int) -> Iterator[Outgoing]:
     item = Item(
         lane=Lane.ROUTINE, kind=Kind.PUBLISH, story_id=story_id, version=1, release_no=1, released_at=at, story=story
     )
-    event = StoryReleased(
-        event_id=derived_id(story_id, "1"),
-        story_id=story_id,
-        version=1,
-        release_no=1,
-        occurred_at=at,
-        producer="moderation",
-        data=Released(item=item, facts=FACTS),
-    )
-    value, headers = encode(event), headers_for(event)
-    yield Outgoing(Topic.RELEASED, story_id, value, headers)
-    yield Outgoing(Topic.CURRENT, story_id, value, headers)
+    event = a_release(item, FACTS)
+    yield record_of(event)
+    yield record_of(event, Topic.CURRENT)
 
 
 async def _pass_all(kafka: KafkaSettings, group: str, topic: Topic) -> None:

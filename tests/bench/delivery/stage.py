@@ -22,13 +22,16 @@ from shared.platform.sealing import Sealer
 from shared.platform.settings import KafkaSettings
 from shared.platform.signature import new_secret
 from shared.platform.topics import Topic
+from tests.bench.accounts import Account, account
 from tests.bench.certificate import certificate_for
 from tests.bench.command import Protocol
-from tests.bench.delivery.accounts import Account, Row, account, hops, latencies
 from tests.bench.delivery.receivers import Receivers, loopback, receivers
-from tests.bench.delivery.stories import Group, Ledger, registered, release, story
-from tests.bench.machine import cpu_s, resident_mib
+from tests.bench.delivery.stories import Group, Ledger, registered, story
+from tests.bench.delivery.times import Row, hops, latencies
+from tests.bench.machine import resident_mib
 from tests.bench.process import service
+from tests.bench.releases import record_of
+from tests.bench.window import Window
 from tests.waiting import wait_until
 
 PACE_S = 0.004
@@ -113,7 +116,7 @@ class Stage:
         self.ledger.released_us[event.story_id] = event.stage_times["released"]
         self.ledger.groups[event.story_id] = tuple(groups)
         self.owed += sum(len(group.endpoint_ids) for group in groups if group.answers)
-        return release(event)
+        return record_of(event)
 
     async def steady(self, per_s: float, seconds: float, target: "Targets", lane: Lane = Lane.ROUTINE) -> None:
         """Release `per_s` stories a second, each at its own time whatever became of those before it."""
@@ -142,7 +145,7 @@ class Stage:
     async def run(self, load: Callable[[float], Awaitable[None]], protocol: Protocol) -> Run:
         """Warm up, measure, then wait for all that is owed; the load goes on without a break between the two."""
         await self._forget()
-        window = _Window(self.pid, self.receivers)
+        window = Window(self.pid, lambda: self.receivers.arrived)
         loading = asyncio.ensure_future(load(protocol.warm_up_s + protocol.measured_s))
         await asyncio.sleep(protocol.warm_up_s)
         window.open()
@@ -177,7 +180,7 @@ class Stage:
 
     _attempts_from: dict[TopicPartition, int] = field(default_factory=dict)
 
-    async def _told(self, window: "_Window") -> Run:
+    async def _told(self, window: Window) -> Run:
         arrived = await self.receivers.written_out()
         owed = list(self.ledger.owed())
         counted: dict[str, dict[str, int]] = {}
@@ -189,7 +192,7 @@ class Stage:
         expected = {known for known, *_ in owed}
         return Run(
             per_s=window.arrived / window.seconds,
-            cpu_us=window.cpu_s / max(1, window.arrived) * 1e6,
+            cpu_us=window.cpu_us,
             resident_mib=resident_mib(self.pid),
             at_receiver={name: latencies(of, arrived.deliveries) for name, of in counted.items()},
             answered={name: latencies(of, answers) for name, of in counted.items()},
@@ -214,27 +217,6 @@ Targets = Iterator[Sequence[Group]]
 def _row(record: Record) -> Row:
     row = orjson.loads(record.value or b"{}")
     return Row(row["data"]["delivery_id"], row["data"]["state"], row["stage_times"], record.timestamp_ms * 1000)
-
-
-class _Window:
-    """What the process used and the receivers got between `open` and `close`."""
-
-    def __init__(self, pid: int, receiving: Receivers) -> None:
-        self._pid = pid
-        self._receivers = receiving
-        self.seconds = self.cpu_s = 0.0
-        self.arrived = self.from_us = self.to_us = 0
-
-    def holds(self, at_us: int) -> bool:
-        return self.from_us <= at_us < self.to_us
-
-    def open(self) -> None:
-        self._began = time.monotonic()
-        self._cpu, self._count, self.from_us = cpu_s(self._pid), self._receivers.arrived, time.time_ns() // 1000
-
-    def close(self) -> None:
-        self.seconds, self.to_us = time.monotonic() - self._began, time.time_ns() // 1000
-        self.cpu_s, self.arrived = cpu_s(self._pid) - self._cpu, self._receivers.arrived - self._count
 
 
 @asynccontextmanager

@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 
 from services.distribution.deliveries import body_of
 from shared.domain.delivery import delivery_id
-from shared.domain.events import Released, StoryReleased, derived_id, encode_event, epoch_us
+from shared.domain.events import StoryReleased, epoch_us
 from shared.domain.facts import Facts
 from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import Endpoint, EndpointSecret, EndpointState, Filter, Subscription
-from shared.platform.envelopes import headers_for
 from shared.platform.publishing import Outgoing
 from shared.platform.topics import Topic, key_of
+from tests.bench.releases import a_release
 
 BODY_BYTES = 1024
-TOPICS = {Lane.ROUTINE: Topic.RELEASED, Lane.FLASH: Topic.RELEASED_FLASH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +49,7 @@ def story(number: str, groups: Sequence[Group], lane: Lane, now: datetime) -> St
     story_id = f"urn:slugline:bench:{number}"
     text = "x" * (BODY_BYTES - len(body_of(_item(story_id, lane, now, ""))))
     facts = Facts(sections=tuple(group.section for group in groups), sources=("bench",), lanes=(lane,))
-    return StoryReleased(
-        event_id=derived_id(story_id, "1"),
-        story_id=story_id,
-        version=1,
-        release_no=1,
-        occurred_at=now,
-        producer="moderation",
-        stage_times={"released": epoch_us(now)},
-        data=Released(item=_item(story_id, lane, now, text), facts=facts),
-    )
+    return a_release(_item(story_id, lane, now, text), facts)
 
 
 def _item(story_id: str, lane: Lane, now: datetime, text: str) -> Item:
@@ -81,11 +71,6 @@ def _item(story_id: str, lane: Lane, now: datetime, text: str) -> Item:
             "bodies": [{"contentType": "text/plain", "value": text}],
         },
     )
-
-
-def release(event: StoryReleased) -> Outgoing:
-    """The record moderation would write."""
-    return Outgoing(TOPICS[event.data.item.lane], event.story_id, encode_event(event), headers_for(event))
 
 
 def registered(endpoint_id: str, subscriber: str, url: str, section: str, sealed: str) -> Iterator[Outgoing]:

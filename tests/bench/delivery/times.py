@@ -1,43 +1,7 @@
-"""Was every webhook that was owed received, once and no other, and where did the time go?"""
+"""How long did deliveries take, from the release to each stage of their way?"""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Deliveries of one run, by webhook-id: `twice` counts copies beyond the first, `strange` what nobody owed."""
-
-    owed: int
-    arrived: int
-    lost: int
-    twice: int
-    strange: int
-
-    @property
-    def balances(self) -> bool:
-        return not (self.lost or self.twice or self.strange)
-
-    def __str__(self) -> str:
-        if self.balances:
-            return f"{self.arrived} owed and received"
-        return (
-            f"{self.owed} owed, {self.arrived} received: {self.lost} lost, {self.twice} twice, {self.strange} strange"
-        )
-
-
-def account(owed: Iterable[str], arrived: Iterable[str]) -> Account:
-    """Compare the ids that were owed with those that came; an id is owed once."""
-    expected, copies = set(owed), Counter(arrived)
-    return Account(
-        owed=len(expected),
-        arrived=copies.total(),
-        lost=sum(known not in copies for known in expected),
-        twice=copies.total() - len(copies),
-        strange=sum(known not in expected for known in copies),
-    )
 
 
 class Row(NamedTuple):
