@@ -97,7 +97,7 @@ class Challenger:
         headers = [
             ("content-type", "application/json"),
             *signed_headers(webhook_id, int(now.timestamp()), body, keys),
-            *endpoint.headers.items(),
+            *self.registry.headers_of(endpoint),
         ]
         request = SendRequest(endpoint.url, headers, body, self.registry.certificate_of(endpoint_id))
         answer = await self.sender.send(request)

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.distribution.breaker import Breaker
 from services.distribution.detour import Detour
-from services.distribution.disabling import DISABLED_AFTER
+from services.distribution.disabling import DISABLED_AFTER, percent_told
 from shared.domain.health import CatchUp, EndpointHealth, Lost
 from shared.domain.story import Lane
 
@@ -21,6 +21,7 @@ MOST_TOLD: Final = 10
 class Condition:
     """One endpoint of ours that fails, or is owed something from the log. `term`: see `Tenure`.
 
+    `told`, `lost_told`, `disabled_told`: of what its owner was told, see `EndpointHealth`.
     `written`: the newest record that was begun to be written; `confirmed`: what the broker surely has of the catch-up,
     nothing while a write is under way.
     """
@@ -32,6 +33,8 @@ class Condition:
     detour: Detour | None = None
     told: int = 0
     lost: tuple[Lost, ...] = ()
+    lost_told: datetime | None = None
+    disabled_told: datetime | None = None
     written: EndpointHealth | None = None
     confirmed: CatchUp | None = None
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -52,11 +55,22 @@ class Condition:
             told=self.told,
             catch_up=self.detour.record(now) if self.detour else None,
             lost=self.lost,
+            lost_told=self.lost_told,
+            disabled_told=self.disabled_told,
         )
 
+    @property
+    def percent(self) -> int:
+        """How far it is on the way to being disabled, as its owner is told.
+
+        By its last failure, not by the clock: one that was not tried for a while is not to blame for it.
+        """
+        since = self.breaker.failing_since
+        return 0 if since is None else percent_told(since, self.breaker.failed_at or since)
+
     def tell_lost(self, lane: Lane, start: int, end: int, now: datetime) -> None:
-        """These are given up unsent; a range that follows on another is told with it."""
-        before = self.lost[-1:]
-        if before and (before[0].lane, before[0].end) == (lane, start):
-            self.lost, start = self.lost[:-1], before[0].start
-        self.lost = (*self.lost, Lost(lane=lane, start=start, end=end, at=now))[-MOST_TOLD:]
+        """These are given up unsent; a range that follows on another of its lane is told with it."""
+        before = next((each for each in self.lost if (each.lane, each.end) == (lane, start)), None)
+        kept = [each for each in self.lost if each is not before]
+        lost = Lost(lane=lane, start=before.start if before else start, end=end, at=now)
+        self.lost = (*kept, lost)[-MOST_TOLD:]

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from services.distribution.arrivals import Arrivals
 from services.distribution.breaker import STANDARD, Breaker, Rules, weight_of
@@ -24,7 +25,7 @@ from shared.domain.health import HEALTH, BreakerState, Why
 from shared.domain.item import Item
 from shared.domain.retry_schedule import STANDARD as RETRIES
 from shared.domain.story import Lane
-from shared.domain.subscription import EndpointState
+from shared.domain.subscription import Disabled, Endpoint, EndpointState
 from shared.platform.logs import logger
 from shared.platform.metrics import RELEASES_LOST
 from shared.platform.topics import Topic, key_of
@@ -51,6 +52,7 @@ class Conditions:
     changed: Callable[[], None] = lambda: None
     """Called when somebody may be sent to again, or has somewhat more to read."""
     _own: dict[str, Condition] = field(default_factory=dict)
+    _shards: set[int] = field(default_factory=set)
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def gained(self, shards: frozenset[int], ends: dict[Lane, int]) -> datetime | None:
@@ -66,10 +68,12 @@ class Conditions:
             breaker = Breaker(self.rules, state, read.opened, read.probe_at, read.failing_since)
             condition = Condition(read.endpoint_id, shard, self.tenure.term(shard), breaker, written=read)
             condition.told, condition.lost = read.told, read.lost
+            condition.lost_told, condition.disabled_told = read.lost_told, read.disabled_told
             if read.catch_up is not None:
                 condition.detour, condition.confirmed = Detour.read_back(read.catch_up, ends), read.catch_up
                 answered.append(read.catch_up.answered_since)
             self._own[read.endpoint_id] = condition
+        self._shards |= shards
         self.changed()
         return min((each for each in answered if each is not None), default=None)
 
@@ -77,9 +81,14 @@ class Conditions:
         for condition in [one for one in self._own.values() if one.shard in shards]:
             del self._own[condition.endpoint_id]
         self.arrivals.lost(shards)
+        self._shards -= shards
 
     def all(self) -> list[Condition]:
         return list(self._own.values())
+
+    def own(self, endpoint_id: str) -> Condition | None:
+        """The condition of an endpoint, made if there was nothing to say of it; None unless we go on with its shard."""
+        return self._own_or_new(endpoint_id) if self.shard_of(endpoint_id) in self._shards else None
 
     def behind(self) -> Iterator[tuple[Condition, Detour]]:
         """Those that are owed something from the log."""
@@ -278,15 +287,25 @@ class Conditions:
         condition.tell_lost(lane, start, end, self.clock.now())
         logger().error("endpoint.lost", endpoint_id=condition.endpoint_id, lane=lane, start=start, end=end)
 
+    def disabled(self, endpoint: Endpoint, reason: Literal["gone", "failing"]) -> Endpoint:
+        """An endpoint as it is to be from now on."""
+        condition, now = self._own.get(endpoint.endpoint_id), self.clock.now()
+        since = condition.breaker.failing_since if condition else None
+        why = Disabled(reason=reason, at=now, since=since or now)
+        return endpoint.model_copy(update={"state": EndpointState.DISABLED, "disabled": why})
+
     def begin_anew_if_disabled(self, condition: Condition) -> None:
         """Whoever enables it again, or resumes it, is not held to what was; of one that was deleted nothing is kept."""
-        if self.is_over_for(condition.endpoint_id):
+        endpoint = self.registry.endpoints.get(condition.endpoint_id)
+        if endpoint is None or endpoint.state is EndpointState.DISABLED:
             condition.breaker, condition.told = Breaker(self.rules), 0
-            if condition.endpoint_id not in self.registry.endpoints:
-                condition.lost = ()
-        elif self.registry.endpoints[condition.endpoint_id].state is EndpointState.PAUSED:
+        elif endpoint.state is EndpointState.PAUSED:
             condition.breaker.excused()
             condition.told = 0
+        if endpoint is None:
+            condition.lost, condition.lost_told = (), None
+        if endpoint is None or endpoint.state is not EndpointState.DISABLED:
+            condition.disabled_told = None
 
     def forget(self, condition: Condition) -> None:
         """It does well, has everything, and there is no record of it."""

@@ -24,15 +24,17 @@ from services.distribution.retry import next_tier
 from services.distribution.standings import Standings
 from services.distribution.tables import at_once
 from services.distribution.tenure import Tenure
+from services.distribution.told import webhook_of
 from services.distribution.waiting import Waiting
 from shared.domain.delivery import delivery_id
 from shared.domain.errors import Undecodable, UnknownEventType
-from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, parse_event
+from shared.domain.events import DeliveryDue, DeliveryRetry, EndpointTest, OwnerTold, parse_event
 from shared.domain.item import rfc3339
 from shared.domain.story import NOTICES, Lane
 from shared.platform.consuming import Completion, Record
 from shared.platform.topics import Topic
 
+DUE = DeliveryDue | DeliveryRetry | EndpointTest | OwnerTold
 FLASH_WITHIN = timedelta(seconds=2)
 """How long flashes that waited at a hand-over hold back the rest: what is finished already is not read again."""
 
@@ -96,7 +98,7 @@ class Deliverer:
     async def handle(self, record: Record) -> Completion | None:
         """Take one record of `delivery.due`, `.due.flash` or a tier. Raises `Unprocessable` for anything else."""
         event = parse_event(record.value)
-        if isinstance(event, DeliveryDue | DeliveryRetry | EndpointTest) and event.data.shard != record.partition:
+        if isinstance(event, DUE) and event.data.shard != record.partition:
             raise Undecodable("the record does not lie in the partition of its shard")
         match event:
             case DeliveryDue():
@@ -106,6 +108,8 @@ class Deliverer:
                 return completion
             case DeliveryRetry():
                 return self._take_retry(event, record)
+            case OwnerTold():
+                return self._take_told(event, record)
             case EndpointTest():
                 return self._take_test(event)
         raise UnknownEventType(f"{event.type} does not belong on {record.topic}")
@@ -194,11 +198,38 @@ class Deliverer:
             stage_times=event.stage_times,
             term=self.tenure.term(retry.shard),
         )
-        appended = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=retry.due_at.tzinfo)
-        held_until = min(appended + TIER_OF[record.topic].delay, retry.due_at)
-        finished.completion.at_rest = True  # neither a stop nor a hand-over waits for it
-        self.waiting.add(held_until, retry.shard, lambda: self._next_hop(delivery, retry.due_at, finished.completion))
-        return finished.completion
+        return self._held(delivery, record, retry.due_at, finished.completion)
+
+    def _take_told(self, event: OwnerTold, record: Record) -> Completion | None:
+        """Like a retry, from before its first try on."""
+        told = event.data
+        if self.tried.is_done(told.delivery_id, told.attempts):
+            return None
+        finished = _Countdown(1)
+        delivery = Delivery(
+            told.delivery_id,
+            told.endpoint_id,
+            told.shard,
+            webhook_of(told),
+            finished.one_done,
+            told=told,
+            attempts=told.attempts,
+            first_failed_at=told.first_failed_at,
+            retried=record.topic in TIER_OF,
+            due_at=told.due_at,
+            cause=event.event_id,
+            term=self.tenure.term(told.shard),
+        )
+        return self._held(delivery, record, told.due_at or told.at, finished.completion)
+
+    def _held(self, delivery: Delivery, record: Record, due_at: datetime, passing: Completion) -> Completion:
+        """Let it wait for as long as its topic does."""
+        tier = TIER_OF.get(record.topic)
+        appended = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=due_at.tzinfo)
+        held_until = min(appended + tier.delay, due_at) if tier else due_at
+        passing.at_rest = True  # neither a stop nor a hand-over waits for it
+        self.waiting.add(held_until, delivery.shard, lambda: self._next_hop(delivery, due_at, passing))
+        return passing
 
     async def _next_hop(self, delivery: Delivery, due_at: datetime, passing: Completion) -> None:
         """Wait out the last seconds in memory, else let `Dispatch` send it or carry it on: both ask the gate."""
@@ -207,7 +238,7 @@ class Deliverer:
             self.waiting.add(due_at, delivery.shard, lambda: self._next_hop(delivery, due_at, passing))
         else:
             passing.at_rest = False
-            if delivery.item is not None and delivery.item.seq is not None:
+            if delivery.told is not None or (delivery.item is not None and delivery.item.seq is not None):
                 self.overdue.watch([delivery])
             self.queues.add(delivery)
             self.wake()

@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 
+from shared.domain.events import OwnerEvent, RowKind, Told
 from shared.domain.item import Item
-from shared.domain.story import NOTICES, Kind, Lane
+from shared.domain.story import NOTICES, Lane
 
 Urgency = Literal["flash", "first", "retry", "replay"]
+
+KINDS: Final[dict[OwnerEvent, RowKind]] = {
+    "endpoint.failing": "failing",
+    "endpoint.disabled": "disabled",
+    "endpoint.expired": "expired",
+}
 
 
 def _nobody() -> None:
@@ -19,7 +26,7 @@ def _nobody() -> None:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A release owed to an endpoint, or a test event (`item` None).
+    """A release owed to an endpoint, or (`item` None) what its owner is `told` of another endpoint, or a test event.
 
     `body` is encoded once per block and shared. `done` is called exactly once, when the delivery is
     answered, given up, or durably written down elsewhere. `due_at`: it may not go before, and may have tiers to pass.
@@ -50,8 +57,9 @@ class Delivery:
     settled: bool = False
     flying: bool = False
     landed: bool = False
+    told: Told | None = None
     story_id: str = field(init=False)
-    """The story, or the delivery itself for a test event: only one of a story is in flight at a time."""
+    """The story, or the delivery itself for what is no release: only one of a story is in flight at a time."""
     urgency: Urgency = field(init=False)
     """Which of an endpoint's lines it stands in; a flash stays a flash until the endpoint has it."""
 
@@ -64,8 +72,17 @@ class Delivery:
         return self.item.release_no if self.item else 0
 
     @property
-    def kind(self) -> Kind | Literal["test"]:
-        return self.item.kind if self.item else "test"
+    def kind(self) -> RowKind:
+        if self.item is not None:
+            return self.item.kind
+        return "test" if self.told is None else KINDS[self.told.event]
+
+    @property
+    def owed_since(self) -> datetime | None:
+        """Since when; None for a test, which is tried once: its owner is looking."""
+        if self.item is not None:
+            return self.item.released_at
+        return None if self.told is None else self.told.at
 
     @property
     def is_notice(self) -> bool:
@@ -74,7 +91,7 @@ class Delivery:
     def _line(self) -> Urgency:
         if self.again:
             return "replay"
-        if self.item is None or self.item.lane is Lane.FLASH:
+        if self.told is None and (self.item is None or self.item.lane is Lane.FLASH):
             return "flash"
         if self.reread:
             return "replay"

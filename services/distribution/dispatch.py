@@ -20,7 +20,7 @@ from services.distribution.sending import Answer, Sender, SendRequest
 from services.distribution.standings import Standings
 from services.distribution.tenure import Tenure
 from shared.domain.delivery import Verdict, gate
-from shared.domain.events import Retry
+from shared.domain.events import Retry, Told
 from shared.domain.retry_schedule import STANDARD, Schedule, Tier
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.signature import SigningKey, signed_headers
@@ -30,6 +30,7 @@ USER_AGENT: Final = "Slugline/0.1 (+webhooks)"
 
 
 Answered: TypeAlias = Callable[[Answer], None]
+Waits: TypeAlias = Retry | Told
 
 
 def nobody(answer: Answer) -> None:
@@ -95,7 +96,7 @@ class Dispatch:
             ("content-type", "application/json"),
             ("user-agent", USER_AGENT),
             *signed_headers(delivery.delivery_id, int(now.timestamp()), delivery.body, keys),
-            *endpoint.headers.items(),
+            *self.registry.headers_of(endpoint),
         ]
         certificate = self.registry.certificate_of(endpoint.endpoint_id)
         request = SendRequest(endpoint.url, headers, delivery.body, certificate)
@@ -121,7 +122,7 @@ class Dispatch:
             self.conditions.succeeded(delivery.endpoint_id)
             await self.journal.record(delivery, endpoint, "delivered", answer, n=delivery.attempts + 1)
             await self._ended(delivery, delivered=True)
-        elif delivery.item is None:  # a test is tried once: its owner is looking
+        elif delivery.owed_since is None:  # a test is tried once: its owner is looking
             await self.journal.record(delivery, endpoint, "failed", answer, n=1)
             delivery.done()
         elif await self.tenure.confirmed(delivery):
@@ -193,7 +194,7 @@ class Dispatch:
         """Disable the endpoint as it is now: its owner may have changed or deleted it while it was asked."""
         now = self.registry.endpoints.get(asked.endpoint_id)
         if now is not None and now.url == asked.url:
-            await self.journal.disable(now)
+            await self.journal.disable(self.conditions.disabled(now, "gone"))
 
     async def _end(self, delivery: Delivery, endpoint: Endpoint | None, state: str, outcome: str) -> None:
         """End a delivery without a try; one that is sent again on request keeps the end that it has had."""
@@ -224,17 +225,16 @@ class Dispatch:
 
     async def _put_off(self, delivery: Delivery, endpoint: Endpoint, reason: str, at_most: timedelta | None) -> None:
         """Keep a delivery that may not go yet in a tier, without counting a try."""
-        now = self.clock.now()
-        released_at = delivery.item.released_at if delivery.item else now
-        if delivery.item is None or (at_most is not None and now - released_at > at_most):
-            await self._end(delivery, endpoint, GIVEN_UP if delivery.item else "failed", reason)
+        now, owed_since = self.clock.now(), delivery.owed_since
+        if owed_since is None or (at_most is not None and now - owed_since > at_most):
+            await self._end(delivery, endpoint, GIVEN_UP if owed_since else "failed", reason)
             return
         since = delivery.first_failed_at or now
         tier = _asked_again(now - since, at_most=Tier.TEN_MINUTES if at_most else Tier.ONE_MINUTE)
         retry = retry_of(delivery, delivery.attempts, since, now + tier.delay)
         await self._carry(delivery, endpoint, retry, tier, reason)
 
-    async def _carry(self, delivery: Delivery, endpoint: Endpoint, retry: Retry, tier: Tier, reason: str) -> None:
+    async def _carry(self, delivery: Delivery, endpoint: Endpoint, retry: Waits, tier: Tier, reason: str) -> None:
         """Put a delivery into a tier without a try; its row tells a successor that it is owed."""
         await self._into_tier(delivery, retry, tier)
         now = self.clock.now()
@@ -244,7 +244,7 @@ class Dispatch:
         await self.journal.write(row, delivery)
         delivery.done()
 
-    async def _into_tier(self, delivery: Delivery, retry: Retry, tier: Tier) -> None:
+    async def _into_tier(self, delivery: Delivery, retry: Waits, tier: Tier) -> None:
         """Known as unanswered before it is in the tier; as one that need not be fetched only once it is there."""
         await self.in_turn.enlist(delivery)
         await self.journal.append_retry(delivery, retry, tier)
@@ -263,7 +263,10 @@ class Dispatch:
         return gate(standing, item.kind, item.release_no, ordering, self._has(delivery))
 
 
-def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_at: datetime) -> Retry:
+def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_at: datetime) -> Waits:
+    if delivery.told is not None:
+        tries = {"attempts": attempts, "first_failed_at": first_failed_at, "due_at": due_at}
+        return delivery.told.model_copy(update=tries)
     assert delivery.item is not None
     return Retry(
         item=delivery.item,

@@ -9,9 +9,10 @@ from services.distribution.deliveries import Delivery
 from services.distribution.outcome import Delivered, Refused, name_of
 from services.distribution.ports import Clock, Publishing
 from services.distribution.sending import Answer
-from shared.domain.events import DeliveryRetry, Retry, derived_id, encode_event
+from services.distribution.told import event_of
+from shared.domain.events import DeliveryRetry, Retry, Told, derived_id, encode_event
 from shared.domain.retry_schedule import Tier
-from shared.domain.subscription import Endpoint, EndpointState
+from shared.domain.subscription import Endpoint
 from shared.platform.canonical_lines import CanonicalLine
 from shared.platform.envelopes import cloud_headers, headers_for
 from shared.platform.topics import Topic, key_of
@@ -39,20 +40,10 @@ class Journal:
     clock: Clock
     tried: Tried
 
-    async def append_retry(self, delivery: Delivery, retry: Retry, tier: Tier) -> None:
+    async def append_retry(self, delivery: Delivery, retry: Retry | Told, tier: Tier) -> None:
         """Put the delivery durably into a tier; may be called again after a crash, under the same delivery id."""
         now = self.clock.now()
-        event = DeliveryRetry(
-            event_id=derived_id("retry", retry.delivery_id, str(retry.attempts), now.isoformat()),
-            story_id=retry.item.story_id,
-            version=retry.item.version,
-            release_no=retry.item.release_no,
-            occurred_at=now,
-            producer="distribution",
-            cause=delivery.cause,
-            stage_times=delivery.stage_times,
-            data=retry,
-        )
+        event = event_of(retry, now, delivery.cause) if isinstance(retry, Told) else _retry(delivery, retry, now)
         await self.publisher.publish(
             TIER_TOPICS[tier], str(retry.shard), encode_event(event), headers_for(event), partition=retry.shard
         )
@@ -109,8 +100,21 @@ class Journal:
         await self.publisher.publish(Topic.ATTEMPTS, str(shard), row.encoded(event_id), headers, partition=shard)
         self.tried.take(row, shard, may_overtake=delivery.urgency == "flash")
 
-    async def disable(self, endpoint: Endpoint) -> None:
-        """Stop sending to an endpoint that said it is gone."""
-        disabled = endpoint.model_copy(update={"state": EndpointState.DISABLED})
-        key = key_of(endpoint.endpoint_id, "endpoint")
+    async def disable(self, disabled: Endpoint) -> None:
+        """Write down that nothing is sent to an endpoint any more."""
+        key = key_of(disabled.endpoint_id, "endpoint")
         await self.publisher.publish(Topic.SUBSCRIPTION_STATE, key, disabled.model_dump_json().encode())
+
+
+def _retry(delivery: Delivery, retry: Retry, now: datetime) -> DeliveryRetry:
+    return DeliveryRetry(
+        event_id=derived_id("retry", retry.delivery_id, str(retry.attempts), now.isoformat()),
+        story_id=retry.item.story_id,
+        version=retry.item.version,
+        release_no=retry.item.release_no,
+        occurred_at=now,
+        producer="distribution",
+        cause=delivery.cause,
+        stage_times=delivery.stage_times,
+        data=retry,
+    )

@@ -21,6 +21,7 @@ from services.distribution.settings import DistributionSettings
 from services.distribution.standings import Standings
 from services.distribution.tables import TOPICS, Tables
 from shared.domain.errors import Misconfigured
+from shared.platform.audit import Audit, last_entry, new_writer
 from shared.platform.clock import SystemClock
 from shared.platform.consuming import Membership, Ownership, Source, consume
 from shared.platform.health import Health
@@ -89,6 +90,12 @@ async def _ground(settings: DistributionSettings, opened: AsyncExitStack) -> Gro
     )
 
 
+def _audit(settings: DistributionSettings, on: Ground) -> Audit:
+    instance, began = settings.instance, on.clock.now()
+    before = partial(last_entry, settings.kafka, "distribution", instance, began)
+    return Audit(on.publisher, on.clock, new_writer("distribution", instance, began), before)
+
+
 def _matcher(on: Ground, membership: Membership) -> Matcher:
     return Matcher(
         on.tables.registry,
@@ -124,6 +131,7 @@ async def jobs(settings: DistributionSettings, opened: AsyncExitStack) -> dict[s
         RedisGrants(redis, settings.topic_prefix),
         ground.shard_of,
         ground.clock,
+        _audit(settings, ground),
         delivering_member.alive,
         ground.fresh.caught_up,
     )

@@ -8,12 +8,16 @@ from typing import Final
 
 from services.distribution.conditions import Conditions
 from services.distribution.deliveries import Delivery
+from services.distribution.dispatch import retry_of
 from services.distribution.in_turn import InTurn
+from services.distribution.journal import Journal
 from services.distribution.ports import Clock
 from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
+from shared.domain.retry_schedule import Tier
 
 AFTER: Final = timedelta(seconds=60)
+TIER: Final = Tier.TEN_MINUTES
 NO_SHARD: Final = -1
 """What is to be done at a time for all shards alike is dropped with none of them."""
 
@@ -29,6 +33,7 @@ class Overdue:
     tenure: Tenure
     in_turn: InTurn
     conditions: Conditions
+    journal: Journal
     _open: deque[tuple[datetime, Sequence[Delivery]]] = field(default_factory=deque)
     _looks: bool = False
 
@@ -54,10 +59,19 @@ class Overdue:
             self._open.append((self.clock.now(), unsure))
         for each in ours:
             await self.in_turn.enlist(each)
-        await self.conditions.fold_all(ours)
+        await self.conditions.fold_all([each for each in ours if each.told is None])
         for each in ours:
-            await self.in_turn.hold(each)
+            await self._hold(each)
             if not each.flying and self.tenure.term(each.shard) == each.term:
                 each.settled = True
                 each.done()
         self._look_later()
+
+    async def _hold(self, delivery: Delivery) -> None:
+        """The log owes it; what is in no lane goes into a tier, untried."""
+        if delivery.told is None:
+            await self.in_turn.hold(delivery)
+            return
+        now = self.clock.now()
+        waits = retry_of(delivery, delivery.attempts, delivery.first_failed_at or now, now + TIER.delay)
+        await self.journal.append_retry(delivery, waits, TIER)

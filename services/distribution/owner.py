@@ -23,11 +23,13 @@ from services.distribution.replaying import Replaying
 from services.distribution.sending import Sender
 from services.distribution.settings import DistributionSettings
 from services.distribution.tables import Tables
+from services.distribution.telling import Telling
 from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from services.distribution.throttle import Throttle, of_subscribers
 from services.distribution.waiting import Waiting
 from services.distribution.workers import Workers
+from shared.platform.audit import Audit
 from shared.platform.grouping import Grouped
 from shared.platform.jobs import Job
 from shared.platform.rates import Grants, OwnGrants
@@ -46,6 +48,7 @@ class Means:
     grants: Grants
     shard_of: ShardOf
     clock: Clock
+    audit: Audit
     alive: Callable[[], bool]
     caught_up: Callable[[], Awaitable[None]]
 
@@ -61,6 +64,7 @@ class Owner:
     catching_up: CatchingUp
     replaying: Replaying
     throttle: Throttle
+    telling: Telling
 
     def jobs(self) -> dict[str, Job]:
         """What is to run beside the consumer that calls the deliverer."""
@@ -70,6 +74,7 @@ class Owner:
             "catching-up": self.catching_up.run,
             "replays": self.replaying.run,
             "throttle": self.throttle.run,
+            "owners": self.telling.run,
         }
 
 
@@ -126,7 +131,8 @@ def owner_with(on: Means, settings: DistributionSettings) -> Owner:
         settings.replay_per_s,
     )
     conditions.changed = catching_up.look
-    registry.watchers.append(lambda _: catching_up.look())
+    telling = Telling(conditions, on.publisher, on.audit, clock)
+    registry.watchers += [lambda _: catching_up.look(), telling.noticed]
     deliverer = Deliverer(
         standings,
         journal,
@@ -140,9 +146,9 @@ def owner_with(on: Means, settings: DistributionSettings) -> Owner:
         in_turn,
         conditions,
         on.missed,
-        Overdue(clock, waiting, tenure, in_turn, conditions),
+        Overdue(clock, waiting, tenure, in_turn, conditions, journal),
         tenure,
         on.caught_up,
     )
     dispatch = Dispatch(registry, standings, on.sender, journal, tried, clock, in_turn, conditions, tenure)
-    return Owner(deliverer, dispatch, workers, waiting, catching_up, replaying, throttle)
+    return Owner(deliverer, dispatch, workers, waiting, catching_up, replaying, throttle, telling)

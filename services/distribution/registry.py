@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shared.domain.client_certificate import EndpointCertificate
+from shared.domain.endpoint_headers import EndpointHeaders, read_headers
 from shared.domain.errors import WireError
 from shared.domain.facts import Facts
 from shared.domain.filter_index import FilterIndex
@@ -20,6 +21,7 @@ from shared.platform.topics import parts_of
 
 Changed = Callable[[Endpoint], None]
 Model = TypeVar("Model", bound=BaseModel)
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -31,7 +33,9 @@ class Registry:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     _secrets: dict[str, tuple[tuple[SigningKey, datetime | None], ...]] = field(default_factory=dict)
     _certificates: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _headers: dict[str, Pairs] = field(default_factory=dict, repr=False)
     _by_endpoint: dict[str, set[str]] = field(default_factory=dict)
+    _by_subscriber: dict[str, set[str]] = field(default_factory=dict)
     _filters: FilterIndex = field(default_factory=FilterIndex)
     """Of every subscription that names an endpoint."""
     watchers: list[Changed] = field(default_factory=list)
@@ -65,9 +69,17 @@ class Registry:
             if each.endpoint_id in self.endpoints and offset >= each.start.get(lane, 0)
         )
 
+    def endpoints_of(self, subscriber: str) -> list[Endpoint]:
+        """All endpoints of one subscriber."""
+        return [self.endpoints[each] for each in self._by_subscriber.get(subscriber, ())]
+
     def certificate_of(self, endpoint_id: str) -> bytes | None:
         """Return what is shown to a receiver that asks who calls: PEM with chain and key; None for nothing."""
         return self._certificates.get(endpoint_id)
+
+    def headers_of(self, endpoint: Endpoint) -> Pairs:
+        """Return the headers that its owner gave it: sealed, or as records of old have them."""
+        return self._headers.get(endpoint.endpoint_id) or tuple(endpoint.headers.items())
 
     def _take(self, entity: str, part: str, value: bytes | None) -> None:
         match part:
@@ -77,14 +89,19 @@ class Registry:
                 self._take_secret(entity, _parsed(EndpointSecret, value))
             case "certificate":
                 self._take_certificate(entity, _parsed(EndpointCertificate, value))
+            case "headers":
+                self._take_headers(entity, _parsed(EndpointHeaders, value))
             case "subscription":
                 self._take_subscription(entity, _parsed(Subscription, value))
 
     def _take_endpoint(self, entity: str, endpoint: Endpoint | None) -> None:
+        before = self.endpoints.pop(entity, None)
+        if before is not None:
+            self._by_subscriber[before.subscriber].discard(entity)
         if endpoint is None:
-            self.endpoints.pop(entity, None)
             return
         self.endpoints[entity] = endpoint
+        self._by_subscriber.setdefault(endpoint.subscriber, set()).add(entity)
         for told in self.watchers:
             told(endpoint)
 
@@ -102,6 +119,12 @@ class Registry:
             self._certificates.pop(entity, None)
         else:
             self._certificates[entity] = self.unseal(kept.sealed).encode()
+
+    def _take_headers(self, entity: str, kept: EndpointHeaders | None) -> None:
+        if kept is None:
+            self._headers.pop(entity, None)
+        else:
+            self._headers[entity] = tuple(read_headers(self.unseal(kept.sealed)).items())
 
     def _take_subscription(self, entity: str, subscription: Subscription | None) -> None:
         before = self.subscriptions.pop(entity, None)

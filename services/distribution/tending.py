@@ -1,4 +1,4 @@
-"""For whom does time alone change something? Records that have become untrue, owners to be told, what is too old."""
+"""For whom does time alone change something? Records that have become untrue, who is disabled, what is too old."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Final, get_args
 
 from services.distribution.condition import Condition
 from services.distribution.conditions import Conditions
-from services.distribution.disabling import percent_told
 from services.distribution.in_turn import InTurn
 from services.distribution.journal import Journal
 from services.distribution.ports import Clock, ReleasedLog
@@ -38,7 +37,7 @@ class Tending:
         self._looked_at = now
         for condition in self.conditions.all():
             self.conditions.begin_anew_if_disabled(condition)
-            await self._tell(condition)
+            await self._disable_if_due(condition)
             if condition.detour is None:
                 await self._keep_true(condition, now)
         counted: Counter[str] = Counter(dict.fromkeys(get_args(Why), 0))
@@ -49,21 +48,12 @@ class Tending:
         for why, number in counted.items():
             ENDPOINTS_BEHIND.labels(why).set(number)
 
-    async def _tell(self, condition: Condition) -> None:
-        """Tell its owner how far it is on the way to being disabled; at the end of that, disable it.
-
-        By its last failure, not by the clock: one that was not tried for a while is not to blame for it.
-        """
-        since = condition.breaker.failing_since
-        told = 0 if since is None else percent_told(since, condition.breaker.failed_at or since)
+    async def _disable_if_due(self, condition: Condition) -> None:
+        """Send nothing more to one that has failed for long enough; its owner is told by `Telling`."""
         endpoint = self.conditions.registry.endpoints.get(condition.endpoint_id)
-        if told == 100 and endpoint is not None:
+        if endpoint is not None and condition.percent == 100:
             logger().error("endpoint.disabled", endpoint_id=condition.endpoint_id, why="no success for 72 h")
-            await self.journal.disable(endpoint)
-        if told > condition.told:
-            condition.told = told
-            logger().warning("endpoint.failing", endpoint_id=condition.endpoint_id, percent=told)
-            await self.conditions.write(condition)
+            await self.journal.disable(self.conditions.disabled(endpoint, "failing"))
 
     async def _keep_true(self, condition: Condition, now: datetime) -> None:
         """Write down what has changed of itself; forget who does well, has everything and no record."""

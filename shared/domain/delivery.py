@@ -11,8 +11,17 @@ from shared.domain.subscription import Ordering
 
 def delivery_id(story_id: str, release_no: int, endpoint_id: str) -> str:
     """Return the `webhook-id` of one release owed to one endpoint: the same over all tries and restarts."""
-    digest = hashlib.sha256(f"{story_id}\t{release_no}\t{endpoint_id}".encode()).digest()
-    return "dlv_" + base64.b32encode(digest[:20]).decode().lower()
+    return "dlv_" + _hashed(story_id, str(release_no), endpoint_id)
+
+
+def told_id(event: str, endpoint_id: str, threshold: str, receiver: str) -> str:
+    """Return the `webhook-id` of what is told of one endpoint to another one; `threshold`: when in which outage."""
+    return "evt_" + _hashed(event, endpoint_id, threshold, receiver)
+
+
+def _hashed(*parts: str) -> str:
+    digest = hashlib.sha256("\t".join(parts).encode()).digest()
+    return base64.b32encode(digest[:20]).decode().lower()
 
 
 @dataclass(frozen=True, slots=True)

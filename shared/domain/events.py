@@ -154,13 +154,38 @@ class Test(Shape):
     test_id: str
 
 
+OwnerEvent = Literal["endpoint.failing", "endpoint.disabled", "endpoint.expired"]
+
+
+class Told(Shape):
+    """Something of one endpoint that is owed to another one of its owner's; on its way until it is answered.
+
+    `event` is the webhook's type and `at` its timestamp; `data` is the webhook's, and no Item. `delivery_id`,
+    `attempts`, `first_failed_at` and `due_at` are as in a `Retry`; before the first try there is no time.
+    """
+
+    endpoint_id: str
+    shard: int
+    delivery_id: str
+    event: OwnerEvent
+    at: AwareDatetime
+    data: dict[str, Any]
+    attempts: int = 0
+    first_failed_at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+
+
+RowKind = Kind | Literal["challenge", "test", "failing", "disabled", "expired"]
+"""What a row of the delivery log is of: a release by its kind, else the webhook's type without `endpoint.`."""
+
+
 class Attempted(Shape):
     """One finished try (or the end without one): the row of the delivery log."""
 
     delivery_id: str
     endpoint_id: str
     subscriber: str
-    kind: Kind | Literal["challenge", "test"]
+    kind: RowKind
     state: Literal["delivered", "retrying", "superseded", "killed", "expired", "filtered", "failed"]
     n: int
     status: int | None = None
@@ -224,6 +249,13 @@ class EndpointTest(Envelope):
     data: Test
 
 
+class OwnerTold(Envelope):
+    """Rides `delivery.due` first, then the tiers."""
+
+    type: Literal["owner.told"] = "owner.told"
+    data: Told
+
+
 class DeliveryAttempted(Envelope):
     type: Literal["delivery.attempted"] = "delivery.attempted"
     data: Attempted
@@ -238,6 +270,7 @@ Event = (
     | DeliveryDue
     | DeliveryRetry
     | EndpointTest
+    | OwnerTold
     | DeliveryAttempted
 )
 

@@ -65,7 +65,8 @@ class EndpointHealth(BaseModel):
     """The record. `opened`: how often in a row its breaker has opened; `probe_at`: when it is tried next.
 
     `failing_since`: its first failure since its last success; it is disabled at `disables_at` unless one comes before.
-    `told`: the percentage of that time which its owner was last told of.
+    `told`: the percentage of that time which its owner was last told of; `lost_told`: of losses until then; and
+    `disabled_told`: of being disabled after failing since then.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -79,6 +80,8 @@ class EndpointHealth(BaseModel):
     told: int = 0
     catch_up: CatchUp | None = None
     lost: tuple[Lost, ...] = ()
+    lost_told: AwareDatetime | None = None
+    disabled_told: AwareDatetime | None = None
 
     @property
     def says_something(self) -> bool:

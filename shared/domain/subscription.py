@@ -186,6 +186,19 @@ class EndpointState(StrEnum):
     DISABLED = "disabled"
 
 
+class Disabled(BaseModel):
+    """Why an endpoint is disabled: `gone`, it answered 410; `failing`, it took nothing for 72 h.
+
+    `since`: its first failure since its last success, which is what tells one time of being disabled from another.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    reason: Literal["gone", "failing"]
+    at: AwareDatetime
+    since: AwareDatetime
+
+
 class Endpoint(BaseModel):
     """Where webhooks go. Secrets are a record of their own (`EndpointSecret`)."""
 
@@ -202,6 +215,7 @@ class Endpoint(BaseModel):
     created_at: AwareDatetime
     challenge: str = ""
     challenged_at: AwareDatetime | None = None
+    disabled: Disabled | None = None
 
 
 class EndpointSecret(BaseModel):

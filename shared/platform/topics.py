@@ -198,7 +198,15 @@ TOPICS: tuple[TopicSpec, ...] = (
     _dead(Topic.DEAD_MODERATION, "moderation", readers=("gateway", "monitor")),
     _dead(Topic.DEAD_DISTRIBUTION, "distribution"),
     _dead(Topic.DEAD_GATEWAY, "gateway"),
-    TopicSpec(Topic.AUDIT, "actor or story_id", FEW, delete(400), ("gateway", "monitor"), ("gateway", "monitor")),
+    # distribution: what owners of endpoints are told; each reads where its own chain ends
+    TopicSpec(
+        Topic.AUDIT,
+        "actor or story_id",
+        FEW,
+        delete(400),
+        ("gateway", "distribution", "monitor"),
+        ("gateway", "distribution", "monitor"),
+    ),
 )
 
 _BY_TOPIC = {row.topic: row for row in TOPICS}

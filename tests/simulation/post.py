@@ -157,7 +157,7 @@ class Post:
             in_turn,
             self.conditions,
             readings,
-            Overdue(clock, self._waiting, tenure, in_turn, self.conditions),
+            Overdue(clock, self._waiting, tenure, in_turn, self.conditions, journal),
             tenure,
         )
         self._dispatch = copy.dispatch(

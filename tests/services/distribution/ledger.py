@@ -23,12 +23,14 @@ from services.distribution.replay_book import ReplayBook
 from services.distribution.replaying import Replaying
 from services.distribution.sending import Answer, Gate, SendRequest, always_open
 from services.distribution.standings import Standings
+from services.distribution.telling import Telling
 from services.distribution.tending import Tending
 from services.distribution.tenure import Tenure
 from services.distribution.waiting import Waiting
 from shared.domain.events import DeliveryAttempted, DeliveryRetry, StoryReleased, parse_event
 from shared.domain.story import Lane
 from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
+from shared.platform.audit import Audit
 from shared.platform.clock import FixedClock
 from shared.platform.publishing import Appended, Outgoing
 from shared.platform.records import Record
@@ -191,6 +193,8 @@ class Bench:
             Tending(self.conditions, self.log, self.in_turn, journal, self.clock),
             lambda: None,
         )
+        self.telling = Telling(self.conditions, self.log, Audit(self.log, self.clock, "distribution-test"), self.clock)
+        self.registry.watchers.append(self.telling.noticed)
         self.replays = ReplayBook()
         self.replayer = Replaying(
             self.replays,
@@ -217,7 +221,7 @@ class Bench:
             self.in_turn,
             self.conditions,
             self.log,
-            Overdue(self.clock, self.waiting, self.tenure, self.in_turn, self.conditions),
+            Overdue(self.clock, self.waiting, self.tenure, self.in_turn, self.conditions, journal),
             self.tenure,
         )
         self.dispatch = Dispatch(
@@ -263,6 +267,11 @@ class Bench:
             record(Topic.SUBSCRIPTION_STATE, value.model_dump_json().encode(), key=key_of(entity, part))
         )
 
+    def read_registry(self) -> None:
+        """Read what was written of endpoints meanwhile."""
+        for one in self.log.on(Topic.SUBSCRIPTION_STATE):
+            self.registry.apply(record(one.topic, one.value, key=one.key))
+
     def delete(self, endpoint_id: str) -> None:
         """What the owner's DELETE leaves in `subscription.state`."""
         for part in ("endpoint", "secret"):
@@ -286,6 +295,7 @@ class Bench:
         while await self.reader.step():
             await self.work()
         await self.work()
+        await self.telling.look()
 
     async def fall_due(self, seconds: float) -> None:
         """Move the clock on, do what falls due by then, and send what that put in the queues."""
