@@ -1,6 +1,6 @@
-"""With which keys does an endpoint sign, and which certificate does it show? Made, rotated, and kept sealed."""
+"""With which keys does an endpoint sign, what certificate and headers does it show? Made, rotated, and kept sealed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +12,7 @@ from services.gateway.refusals import Conflict, unfit
 from services.gateway.registry import Registry
 from services.gateway.turns import Turns
 from shared.domain.client_certificate import EndpointCertificate
+from shared.domain.endpoint_headers import EndpointHeaders, written_headers
 from shared.domain.item import rfc3339
 from shared.domain.state import Principal
 from shared.domain.subscription import Endpoint, EndpointSecret
@@ -27,7 +28,7 @@ MOST_KEYS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Keychain:
-    """Secrets and certificates, each a record of its own.
+    """Secrets, certificates and headers, each a record of its own.
 
     Whoever reads one to write it anew holds the endpoint's turn meanwhile, so that this process undoes no change of
     its own; two processes that change one part of one endpoint in the same moment are not kept apart.
@@ -96,6 +97,13 @@ class Keychain:
             )
         )
 
+    def headed(self, endpoint_id: str, headers: Mapping[str, str]) -> Outgoing:
+        """The record of the headers that an owner gives its endpoint; none takes them away."""
+        if not headers:
+            return Outgoing(Topic.SUBSCRIPTION_STATE, key_of(endpoint_id, "headers"), None)
+        sealed = self.sealer.seal(written_headers(headers))
+        return record_of(EndpointHeaders(endpoint_id=endpoint_id, names=tuple(headers), sealed=sealed))
+
     def public_key(self, endpoint_id: str) -> str | None:
         """The newest public key of an endpoint that signs with ed25519."""
         sealed = self.registry.secret(endpoint_id)
@@ -107,10 +115,19 @@ class Keychain:
         return _secret_of(endpoint_id, [(self.sealer.seal(one), None) for one in made.all])
 
 
-def record_of(kept: EndpointSecret | EndpointCertificate) -> Outgoing:
-    """The record that holds secrets or a certificate, under its own part of the endpoint's key."""
-    part = "secret" if isinstance(kept, EndpointSecret) else "certificate"
-    return Outgoing(Topic.SUBSCRIPTION_STATE, key_of(kept.endpoint_id, part), kept.model_dump_json().encode())
+Kept = Endpoint | EndpointSecret | EndpointCertificate | EndpointHeaders
+_PARTS: Final[Mapping[type[Kept], str]] = {
+    Endpoint: "endpoint",
+    EndpointSecret: "secret",
+    EndpointCertificate: "certificate",
+    EndpointHeaders: "headers",
+}
+
+
+def record_of(kept: Kept) -> Outgoing:
+    """The record of one part of an endpoint, under that part of its key."""
+    key = key_of(kept.endpoint_id, _PARTS[type(kept)])
+    return Outgoing(Topic.SUBSCRIPTION_STATE, key, kept.model_dump_json().encode())
 
 
 def _followed_by(new: EndpointSecret, old: EndpointSecret | None, until: datetime, now: datetime) -> EndpointSecret:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from services.gateway.endpoint_rules import EndpointRules, NewSecrets, own_headers, secrets_for
-from services.gateway.keychain import Keychain
+from services.gateway.keychain import Keychain, record_of
 from services.gateway.own_writes import OwnWrites
 from services.gateway.ports import Publishing
 from services.gateway.refusals import Conflict
@@ -21,7 +21,7 @@ from shared.platform.topics import Topic, key_of, partition_of
 
 UNCHANGED: Final = object()
 Signing = tuple[Literal["v1", "v1a"], ...]
-PARTS: Final = ("endpoint", "secret", "certificate")
+PARTS: Final = ("endpoint", "secret", "certificate", "headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,14 @@ class Registrar:
             subscriber=subscriber,
             url=await self.rules.url(url),
             signing=signing,
-            headers=own,
             created_at=now,
             challenge=_token(),
             challenged_at=now,
             **fields,
         )
-        records = [self.keychain.first(endpoint.endpoint_id, made), _record(endpoint)]
+        records = [self.keychain.first(endpoint.endpoint_id, made), record_of(endpoint)]
+        if own:
+            records[:0] = [self.keychain.headed(endpoint.endpoint_id, own)]
         if certificate is not None:
             records[:0] = [self.keychain.certified(endpoint, certificate)]
         await self.writes.write(*records)
@@ -82,7 +83,10 @@ class Registrar:
             part.require(if_match)
             if update.get("url", part.value.url) != part.value.url:
                 update |= self._challenged()
-            records = [_record(endpoint := part.value.model_copy(update=update))]
+            headers = update.get("headers", part.value.headers or UNCHANGED)
+            records = [record_of(endpoint := part.value.model_copy(update={**update, "headers": {}}))]
+            if headers is not UNCHANGED:
+                records[:0] = [self.keychain.headed(endpoint_id, headers)]
             if certificate is not UNCHANGED:
                 records[:0] = [self.keychain.certified(endpoint, certificate)]
             if "signing" in update:
@@ -130,7 +134,7 @@ class Registrar:
                 return part
             if part.value.state not in allowed:
                 raise Conflict(f"this endpoint is {part.value.state}; it cannot become {to}")
-            return await self._write(part.value.model_copy(update={"state": to}))
+            return await self._write(part.value.model_copy(update={"state": to, "disabled": None}))
 
     async def test(self, by: Principal, endpoint_id: str) -> str:
         """Send a test event the way deliveries go; return its id, a delivery's. Raises NotFound, PublishError."""
@@ -150,7 +154,7 @@ class Registrar:
         return test_id
 
     async def _write(self, endpoint: Endpoint) -> Part[Endpoint]:
-        await self.writes.write(_record(endpoint))
+        await self.writes.write(record_of(endpoint))
         return self._now(endpoint)
 
     def _now(self, endpoint: Endpoint) -> Part[Endpoint]:
@@ -161,12 +165,8 @@ class Registrar:
         return self.registry.endpoint(owner, endpoint.endpoint_id)
 
     def _challenged(self) -> dict[str, Any]:
-        return {"state": EndpointState.PENDING, "challenge": _token(), "challenged_at": self.clock.now()}
-
-
-def _record(endpoint: Endpoint) -> Outgoing:
-    key = key_of(endpoint.endpoint_id, "endpoint")
-    return Outgoing(Topic.SUBSCRIPTION_STATE, key, endpoint.model_dump_json().encode())
+        asked = {"challenge": _token(), "challenged_at": self.clock.now()}
+        return {"state": EndpointState.PENDING, "disabled": None, **asked}
 
 
 def _token() -> str:

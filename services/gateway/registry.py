@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.gateway.refusals import Changed, NotFound
 from shared.domain.client_certificate import EndpointCertificate
+from shared.domain.endpoint_headers import EndpointHeaders
 from shared.domain.keys import has_scope
 from shared.domain.state import Principal
 from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
@@ -45,6 +46,7 @@ class Registry:
         self._endpoints: dict[str, Part[Endpoint]] = {}
         self._secrets: dict[str, Part[EndpointSecret]] = {}
         self._certificates: dict[str, Part[EndpointCertificate]] = {}
+        self._headers: dict[str, Part[EndpointHeaders]] = {}
         self._subscriptions: dict[str, Part[Subscription]] = {}
 
     def apply(self, record: Record) -> None:
@@ -58,6 +60,8 @@ class Registry:
                 _keep(self._secrets, entity, record, EndpointSecret.model_validate_json)
             elif part == "certificate":
                 _keep(self._certificates, entity, record, EndpointCertificate.model_validate_json)
+            elif part == "headers":
+                _keep(self._headers, entity, record, EndpointHeaders.model_validate_json)
             elif part == "subscription":
                 _keep(self._subscriptions, entity, record, Subscription.model_validate_json)
         except ValidationError as error:
@@ -80,16 +84,32 @@ class Registry:
         part = self._certificates.get(endpoint_id)
         return part.value if part else None
 
+    def headers(self, endpoint_id: str) -> EndpointHeaders | None:
+        """The sealed headers of an endpoint."""
+        part = self._headers.get(endpoint_id)
+        return part.value if part else None
+
+    def header_names(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """The names of its own headers, wherever these lie."""
+        sealed = self.headers(endpoint.endpoint_id)
+        return sealed.names if sealed else tuple(endpoint.headers)
+
+    def plain_headers(self, endpoint_id: str) -> Endpoint | None:
+        """An endpoint whose headers lie in its own part, unsealed, as they did once."""
+        part = self._endpoints.get(endpoint_id)
+        return part.value if part and part.value.headers else None
+
     def sealed_after(self, after: str, at_most: int) -> list[str]:
-        """The endpoints with something sealed behind the id `after`, in the order of their ids."""
+        """The endpoints with something sealed, or to be sealed, behind the id `after`, in the order of their ids."""
         return heapq.nsmallest(at_most, (each for each in self._sealed() if each > after))
 
     def sealed_count(self) -> int:
-        """How many endpoints have something sealed."""
+        """How many endpoints these are."""
         return len(self._sealed())
 
     def _sealed(self) -> set[str]:
-        return self._secrets.keys() | self._certificates.keys()
+        plain = {each for each, part in self._endpoints.items() if part.value.headers}
+        return self._secrets.keys() | self._certificates.keys() | self._headers.keys() | plain
 
     def subscription(self, by: Principal, subscription_id: str) -> Part[Subscription]:
         """Raises NotFound for a subscription that is not there, or not this principal's."""

@@ -1,4 +1,4 @@
-"""Is everything sealed with the newest key? Page by page, so that an old sealing key can be dropped."""
+"""Is everything sealed, and with the newest key? Page by page, so that an old sealing key can be dropped."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,10 @@ class Resealed:
 
 @dataclass(frozen=True, slots=True)
 class Resealing:
-    """Writes secrets and certificates anew under the newest key. What is under it already is left as it is."""
+    """Writes secrets, certificates and headers anew under the newest key. What is under it already is left as it is.
+
+    Headers from before they were sealed are, too.
+    """
 
     keychain: Keychain
     audit: Audit
@@ -56,6 +59,7 @@ class Resealing:
         """The endpoint's records under the newest key; none where they are already, None where no key opens them."""
         sealer, registry = self.keychain.sealer, self.keychain.registry
         secret, certificate = registry.secret(endpoint_id), registry.certificate(endpoint_id)
+        headers, plain = registry.headers(endpoint_id), registry.plain_headers(endpoint_id)
         records = []
         try:
             if secret is not None and not all(map(sealer.is_newest, secret.sealed)):
@@ -64,6 +68,11 @@ class Resealing:
             if certificate is not None and not sealer.is_newest(certificate.sealed):
                 sealed_pem = sealer.reseal(certificate.sealed)
                 records.append(record_of(certificate.model_copy(update={"sealed": sealed_pem})))
+            if headers is not None and not sealer.is_newest(headers.sealed):
+                records.append(record_of(headers.model_copy(update={"sealed": sealer.reseal(headers.sealed)})))
         except Misconfigured:
             return None
+        if plain is not None:
+            sealed_now = [] if headers is not None else [self.keychain.headed(endpoint_id, plain.headers)]
+            records += [*sealed_now, record_of(plain.model_copy(update={"headers": {}}))]
         return records

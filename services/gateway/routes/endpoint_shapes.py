@@ -14,6 +14,8 @@ from shared.domain.story import Lane
 from shared.domain.subscription import EndpointState
 
 LONGEST_OVERLAP_S = 7 * 86_400
+MASK: Final = "•" * 8
+"""Shown for the value of a header, which may be a credential; no header may have it, so that it never comes back."""
 Signing = Annotated[list[Literal["v1", "v1a"]], Field(min_length=1, max_length=2)]
 Rate = Annotated[float, Field(gt=0, le=10_000, description="deliveries per second at most")]
 Description = Annotated[str, Field(max_length=500)]
@@ -49,7 +51,7 @@ class NewEndpoint(_Signed):
     description: Description = ""
     rate_limit: Rate | None = None
     signing: Signing = ["v1"]
-    headers: dict[str, str] = Field(default={}, description="headers of your own on every webhook")
+    headers: dict[str, str] = Field(default={}, description="headers of your own on every webhook; kept sealed")
     secret: Secret | None = None
     client_certificate: Certificate | None = None
 
@@ -110,6 +112,14 @@ class ShownHealth(BaseModel):
     lost: list[ShownLoss]
 
 
+class ShownDisabled(BaseModel):
+    """Why nothing is sent any more: it answered 410 (`gone`), or took nothing for 72 hours (`failing`)."""
+
+    reason: Literal["gone", "failing"]
+    at: WireTime
+    since: WireTime = Field(description="its first failure since its last success")
+
+
 class ShownEndpoint(BaseModel):
     """An endpoint without its secret."""
 
@@ -119,8 +129,9 @@ class ShownEndpoint(BaseModel):
     description: str
     rate_limit: float | None
     signing: list[str]
-    headers: dict[str, str]
+    headers: dict[str, str] = Field(description="their names; the values are masked", examples=[{"x-team": MASK}])
     state: EndpointState
+    disabled: ShownDisabled | None = None
     created_at: datetime
     public_key: str | None = Field(default=None, description="for `v1a` signatures")
     client_certificate: ShownCertificate | None = None

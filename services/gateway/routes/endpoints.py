@@ -11,6 +11,7 @@ from services.gateway.registry import Part
 from services.gateway.routes.asking import IfMatch, Ours, Subscriber, SubscriberReader, subscriber_of
 from services.gateway.routes.endpoint_shapes import (
     A_DAY,
+    MASK,
     NOTHING_MISSED,
     EnabledEndpoint,
     Enabling,
@@ -157,10 +158,11 @@ def _tag(answer: Response, part: Part[Endpoint]) -> None:
 
 
 def _shown(ours: Gateway, part: Part[Endpoint]) -> ShownEndpoint:
-    known = part.value.model_dump(exclude={"challenge", "challenged_at"})
+    known = part.value.model_dump(exclude={"challenge", "challenged_at", "headers"})
     certificate = ours.registry.certificate(part.value.endpoint_id)
     return ShownEndpoint(
         **known,
+        headers=dict.fromkeys(ours.registry.header_names(part.value), MASK),
         public_key=ours.keychain.public_key(part.value.endpoint_id),
         client_certificate=ShownCertificate(**certificate.model_dump(exclude={"endpoint_id", "sealed"}))
         if certificate
