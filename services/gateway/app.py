@@ -27,6 +27,7 @@ from services.gateway.routes import (
     stories,
     subscriptions,
 )
+from services.gateway.shelf import Shelf
 from services.gateway.stream.poll import PATH as POLL_PATH
 from services.gateway.timing import Timing
 from shared.platform.api_page import serve_api_page
@@ -75,6 +76,7 @@ def create_app(
     mount_ops(app, health)
     serve_api_page(app, PAGE)
     answer_problems(app, PROBLEMS)
+    app.add_middleware(Shelf, kept=gateway.kept, visible=gateway.visible)
     app.add_middleware(Timing)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=known, public_site=public_site)
     app.add_middleware(BodyRules)

@@ -8,6 +8,7 @@ from services.gateway.desk_view import DeskView
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.ports import Texts
+from services.gateway.read_cache import ReadCache
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
@@ -18,6 +19,7 @@ from services.gateway.retries import Retries
 from services.gateway.stories import Stories
 from services.gateway.subscriptions import Subscriptions
 from services.gateway.tickets import Tickets
+from services.gateway.visible import Visible, everything
 from shared.platform.clock import Clock
 
 
@@ -31,6 +33,7 @@ class Gateway:
     decisions: Decisions
     texts: Texts
     stories: Stories
+    kept: ReadCache
     registry: Registry
     registrar: Registrar
     keychain: Keychain
@@ -42,4 +45,5 @@ class Gateway:
     replays: Replays
     tickets: Tickets
     clock: Clock
+    visible: Visible = everything
     public_url: str = ""

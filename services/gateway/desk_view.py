@@ -1,7 +1,10 @@
 """What does the desk know of every story? States and kills, in memory, found by story, input or decision."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -11,9 +14,14 @@ from shared.platform.logs import logger
 from shared.platform.records import Record
 from shared.platform.topics import Topic
 
+CHANGES_REMEMBERED: Final = 1000
+
 
 class DeskView:
-    """Fed by a Tail of `story.state` and `story.killed`. Also the gate of what is shown: a kill counts at once."""
+    """Fed by a Tail of `story.state` and `story.killed`. Also the gate of what is shown: a kill counts at once.
+
+    `revision` counts the changes to what may be shown: kills, withholds and their ends.
+    """
 
     def __init__(self) -> None:
         self._states: dict[str, StoryState] = {}
@@ -22,6 +30,8 @@ class DeskView:
         self._story_of_decision: dict[str, str] = {}
         self._open: set[str] = set()
         self._waiters: dict[str, asyncio.Event] = {}
+        self._changed: deque[str] = deque(maxlen=CHANGES_REMEMBERED)
+        self.revision = 0
         self.loaded = False
 
     def all_loaded(self) -> None:
@@ -34,8 +44,7 @@ class DeskView:
             return
         try:
             if record.topic is Topic.KILLED:
-                kill = KillRecord.model_validate_json(record.value)
-                self._kills[kill.story_id] = kill
+                self._bury(KillRecord.model_validate_json(record.value))
             else:
                 self._know(StoryState.model_validate_json(record.value))
         except ValidationError as error:
@@ -48,6 +57,13 @@ class DeskView:
     def kill(self, story_id: str) -> KillRecord | None:
         """The kill of a story, if there was one."""
         return self._kills.get(story_id)
+
+    def changed_since(self, revision: int) -> frozenset[str] | None:
+        """The stories that were killed, withheld or let go since `revision`; None when that is too long ago."""
+        changes = self.revision - revision
+        if changes > len(self._changed):
+            return None
+        return frozenset(islice(reversed(self._changed), changes))
 
     def entry(self, event_id: str) -> tuple[StoryState, Applied] | None:
         """What became of an input, by its own id or (for a filing) by the id its enrichment had."""
@@ -87,7 +103,9 @@ class DeskView:
         before = self._states.get(state.story_id)
         self._states[state.story_id] = state
         if state.killed:
-            self._kills[state.story_id] = state.killed
+            self._bury(state.killed)
+        if _withheld_at(before) != _withheld_at(state):
+            self._change(state.story_id)
         if before is not None and before.applied[:1] != state.applied[:1]:
             self._forget(before, state)
         for entry in reversed(state.applied):
@@ -103,6 +121,15 @@ class DeskView:
         else:
             self._open.discard(state.story_id)
 
+    def _bury(self, kill: KillRecord) -> None:
+        if self._kills.get(kill.story_id) != kill:
+            self._change(kill.story_id)
+        self._kills[kill.story_id] = kill
+
+    def _change(self, story_id: str) -> None:
+        self.revision += 1
+        self._changed.append(story_id)
+
     def _forget(self, before: StoryState, now: StoryState) -> None:
         kept = {entry.event_id for entry in now.applied}
         decisions = {entry.decision_id for entry in now.applied}
@@ -111,6 +138,10 @@ class DeskView:
                 self._story_of_input.pop(entry.event_id, None)
             if entry.decision_id and entry.decision_id not in decisions:
                 self._story_of_decision.pop(entry.decision_id, None)
+
+
+def _withheld_at(state: StoryState | None) -> int:
+    return state.release_no if state is not None and state.withheld else 0
 
 
 def is_open(state: StoryState) -> bool:

@@ -16,6 +16,7 @@ from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.followed import Followed
 from services.gateway.following import jobs_of, tables
 from services.gateway.health_view import HealthView
 from services.gateway.in_transit import InTransit
@@ -23,6 +24,7 @@ from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.own_writes import OwnWrites
 from services.gateway.ports import Apply
+from services.gateway.read_cache import ReadCache
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
@@ -99,13 +101,14 @@ async def jobs(
     """
     outside = await _open(settings, opened)
     health, known = Health(VIEWS_CHECK, STREAM_CHECK), asyncio.Event()
-    gateway, registered = _put_together(settings, outside)
+    followed = Followed()
+    gateway, registered = _put_together(settings, outside, followed)
 
     def all_known() -> bool:
         return known.is_set() and gateway.desk.loaded
 
     access = StreamAccess(gateway.keys.book.who, all_known, gateway.registry, gateway.tickets)
-    hub = await _hub(settings, opened, gateway.desk, access, outside.life, health)
+    hub = await _hub(settings, opened, gateway.desk, followed, access, outside.life, health)
     app = create_app(gateway, health, known=all_known, public_site=settings.public_site, poll=poll_endpoint(hub))
     serving = partial(
         serve,
@@ -145,7 +148,7 @@ async def _open(settings: GatewaySettings, opened: AsyncExitStack) -> _Outside:
     )
 
 
-def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway, Apply]:
+def _put_together(settings: GatewaySettings, outside: _Outside, followed: Followed) -> tuple[Gateway, Apply]:
     """Return the use cases over their tables, and what feeds the registry."""
     publisher, clock = outside.publisher, outside.clock
     book = PrincipalBook(settings.operator_key.get_secret_value() or None)
@@ -169,6 +172,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside) -> tuple[Gateway
         decisions=Decisions(desk, transit, publisher, audit, clock),
         texts=KafkaTexts(outside.lookup),
         stories=stories,
+        kept=ReadCache(outside.views, desk, followed),
         registry=registry,
         registrar=Registrar(registry, entries, publisher, keychain, rules, clock, shards),
         keychain=keychain,
@@ -207,21 +211,28 @@ async def _hub(
     settings: GatewaySettings,
     opened: AsyncExitStack,
     desk: DeskView,
+    followed: Followed,
     access: StreamAccess,
     life: str,
     health: Health,
 ) -> StreamHub:
-    """Return the stream's hub. The desk's view of the states is fed by the same reading as its gate."""
+    """Return the stream's hub. The desk's view of the states is fed by the same reading as its gate, and `followed`
+    by that of the releases."""
     kafka = settings.kafka
     released = (Topic.RELEASED_FLASH, Topic.RELEASED)
     flashes = await opened.enter_async_context(Tail(kafka, released[:1]))
     routine = await opened.enter_async_context(Tail(kafka, released[1:], health=health, at_most=ROUTINE_AT_ONCE))
     urgent = await opened.enter_async_context(Tail(kafka, released[:1], health=health))
     states = await opened.enter_async_context(Tail(kafka, (Topic.STATE, Topic.KILLED), health=health))
+    lanes = SideBySide(urgent, routine)
     return StreamHub(
         epoch=life,
         authorize=access,
-        logs=Logs(flashes, SideBySide(urgent, routine), SharedLog(states, desk.apply, desk.all_loaded)),
+        logs=Logs(
+            flashes,
+            SharedLog(lanes, followed.apply, partial(followed.begin, lanes.positions)),
+            SharedLog(states, desk.apply, desk.all_loaded),
+        ),
         history=KafkaHistory(kafka),
         options=StreamOptions(drain_s=settings.drain_s),
         health=health,

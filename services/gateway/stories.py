@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from services.gateway.views.ports import Place, Views, ViewsMissing
 from shared.domain.events import epoch_us
 from shared.domain.item import Item, rfc3339
 from shared.domain.state import KillRecord, StoryState
-from shared.domain.story import Kind, Lane, changes_between
+from shared.domain.story import Kind, Lane
 from shared.domain.subscription import Filter, Text, wants
 from shared.platform.clock import from_epoch_us
 
@@ -22,8 +22,11 @@ SCANNED_AT_ONCE: Final = 25
 MOST_SCANNED: Final = 500
 """Stories judged for one page; a filter that wants next to nothing gets a short page with a cursor."""
 
+Within = Sequence[Filter]
+"""Filters that a story must pass before anything else is asked; none: all stories."""
+
 _END_OF_TIME_US: Final = 2**53  # beyond it Redis scores are not exact; in the year 2255
-_NUMBERING: Final = frozenset({"version", "versionCreated"})
+_NOT_THERE: Final = "there is no released story under this id"
 _WITHHELD: Final = "This story is withheld: do not use it until it is released again."
 _KILLED: Final = "This story is killed: withdraw every version of it and do not use it again."
 
@@ -37,26 +40,44 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Released at or after `since`, and before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def end(self, cursor: str | None) -> Place | None:
+        """The place before which a page begins. Raises Unfit for a cursor that is none of ours."""
+        ends = [] if cursor is None else [_place(cursor)]
+        if self.until is not None:
+            ends.append(Place(epoch_us(self.until), ""))
+        return min(ends, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Stories:
     """Every answer passes the gate: a kill or withhold counts as soon as its state is known, before the views do.
 
-    All methods raise NotReady while views or gate are not whole.
+    All methods raise NotReady while views or gate are not whole. `within`: what the caller may see at all.
     """
 
     views: Views
     gate: DeskView
 
-    async def story(self, story_id: str) -> Item:
+    async def story(self, story_id: str, within: Within = ()) -> Item:
         """The newest release, or the notice of a withhold. Raises NotFound, Gone."""
-        return (await self.newest_release(story_id)).item
+        return (await self.newest_release(story_id, within)).item
 
-    async def newest_release(self, story_id: str) -> Document:
+    async def newest_release(self, story_id: str, within: Within = ()) -> Document:
         """As `story`, with the facts that filters are judged on."""
-        return self._shown(await self._document(story_id))
+        shown = self._shown(await self._document(story_id))
+        if not wanted_by(within, shown):
+            raise NotFound(_NOT_THERE)
+        return shown
 
-    async def versions(self, story_id: str) -> list[Item]:
+    async def versions(self, story_id: str, within: Within = ()) -> list[Item]:
         """The released versions, oldest first. Raises NotFound (also while withheld), Gone."""
-        if (await self.newest_release(story_id)).is_notice:
+        if (await self.newest_release(story_id, within)).is_notice:
             raise NotFound("this story is withheld")
         return [document.item for document in await self.released_versions(story_id)]
 
@@ -67,9 +88,9 @@ class Stories:
         except ViewsMissing as missing:
             raise NotReady(str(missing)) from missing
 
-    async def version(self, story_id: str, version: int) -> Item:
+    async def version(self, story_id: str, version: int, within: Within = ()) -> Item:
         """Raises NotFound, Gone."""
-        for item in await self.versions(story_id):
+        for item in await self.versions(story_id, within):
             if item.version == version:
                 return item
         raise NotFound(f"version {version} of this story was not released")
@@ -83,9 +104,11 @@ class Stories:
             raise NotReady(str(missing)) from missing
         return next((one.item for one in kept if one.item.release_no == release_no and one == self._gated(one)), None)
 
-    async def diff(self, story_id: str, since: int | None, to: int | None) -> dict[str, Any]:
-        """What changed between two released versions (default: the newest two). Raises NotFound, Gone."""
-        items = {item.version: item for item in await self.versions(story_id)}
+    async def two_versions(
+        self, story_id: str, since: int | None, to: int | None, within: Within = ()
+    ) -> tuple[Item, Item]:
+        """Two released versions to be compared (default: the newest two). Raises NotFound, Gone."""
+        items = {item.version: item for item in await self.versions(story_id, within)}
         numbers = sorted(items)
         to = numbers[-1] if to is None and numbers else to
         earlier = [number for number in numbers if to is not None and number < to]
@@ -93,17 +116,15 @@ class Stories:
         missing = [number for number in (since, to) if number not in items]
         if missing or since is None or to is None:
             raise NotFound(f"version {missing[0] if missing else 1} of this story was not released")
-        changes = changes_between(_words(items[since]), _words(items[to]))
-        return {"story_id": story_id, "from": since, "to": to, "changes": changes}
+        return items[since], items[to]
 
-    async def page(self, wanted: Filter, since: datetime | None, limit: int, cursor: str | None) -> Page:
+    async def page(self, wanted: Filter, within: Within, span: Span, limit: int, cursor: str | None) -> Page:
         """Released stories that a filter wants, newest first. Raises Unfit for a cursor that is none of ours."""
         items: list[Item] = []
         scanned = 0
-        begin = None if cursor is None else _place(cursor)
-        async for place, shown in self.newest_first(wanted, since, begin):
+        async for place, shown in self.newest_first(wanted, span.since, span.end(cursor)):
             scanned += 1
-            if not shown.is_notice and wants(wanted, shown.facts, Text(shown.item.story)):
+            if not shown.is_notice and wanted_by((wanted, *within), shown):
                 items.append(shown.item)
             if len(items) >= limit or scanned >= MOST_SCANNED:
                 return Page(items, _cursor(place))
@@ -117,14 +138,15 @@ class Stories:
         async for place, document in self._scan(section, before, 0 if since is None else epoch_us(since)):
             yield place, self._gated(document)
 
-    async def newest(self, section: str | None, at_most: int) -> list[Item]:
+    async def newest(self, section: str | None, at_most: int, within: Within = ()) -> list[Item]:
         """The newest entries of a feed; a withheld or killed story stays in it as its notice."""
         try:
             found = await self.views.listed(section, None, 0, at_most)
         except ViewsMissing as missing:
             raise NotReady(str(missing)) from missing
         self._check_gate()
-        return [self._gated(document).item for _, document in found]
+        shown = [self._gated(document) for _, document in found]
+        return [document.item for document in shown if wanted_by(within, document)]
 
     async def _document(self, story_id: str) -> Document:
         self._check_gate()
@@ -135,7 +157,7 @@ class Stories:
         except ViewsMissing as missing:
             raise NotReady(str(missing)) from missing
         if document is None:
-            raise NotFound("there is no released story under this id")
+            raise NotFound(_NOT_THERE)
         return document
 
     def _shown(self, document: Document) -> Document:
@@ -176,9 +198,15 @@ class Stories:
             before = found[-1][0]
 
 
-def _words(item: Item) -> dict[str, Any]:
-    """The story without what differs between any two versions."""
-    return {name: value for name, value in item.story.items() if name not in _NUMBERING}
+def wanted_by(filters: Within, document: Document) -> bool:
+    """Whether every one of the filters wants it; what has no text is judged without."""
+    return all(wants(each, document.facts, _text(each, document)) for each in filters)
+
+
+def _text(wanted: Filter, document: Document) -> Text | None:
+    """The words of a story, for a filter that asks for words; else nothing is prepared."""
+    asks = wanted.keywords or wanted.not_.keywords
+    return Text(document.item.story) if asks and not document.is_notice else None
 
 
 def _withheld(item: Item, state: StoryState) -> Item:

@@ -129,6 +129,20 @@ STREAM_DISCONNECTS = Counter(
 VIEWS_GENERATION = Gauge(
     "wire_views_generation", "Generation of the Redis views being served; 0 while rebuilding.", registry=REGISTRY
 )
+READS = Counter(
+    "wire_read_answers_total",
+    "Answers about stories by where they came from: hit (memory), joined (made for another caller at that moment), "
+    "confirmed (kept, and Redis said that nothing changed), filled (made of the views).",
+    ("how",),
+    registry=REGISTRY,
+)
+READ_CACHE_BYTES = Gauge("wire_read_cache_bytes", "Answers about stories held in memory.", registry=REGISTRY)
+READ_CACHE_EVICTED = Counter(
+    "wire_read_cache_evicted_total", "Answers that went because others needed the room.", registry=REGISTRY
+)
+REQUESTS_HELD_BACK = Counter(
+    "wire_requests_held_back_total", "Requests answered 429, by whose rate was used up.", ("scope",), registry=REGISTRY
+)
 HTTP_SECONDS = Histogram(
     "wire_http_request_seconds",
     "Answering one request, by route template.",

@@ -1,13 +1,19 @@
 """One life of the gateway over the log in memory: the real hub, stream clients, keeper of the views, and pages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Final, TypeVar
+
+from pydantic import TypeAdapter
 
 from services.gateway.desk_view import DeskView
-from services.gateway.refusals import Gone, NotFound, NotReady
+from services.gateway.followed import Followed
+from services.gateway.read_cache import Made, ReadCache
+from services.gateway.refusals import NotFound, NotReady
+from services.gateway.representations import Representation
 from services.gateway.shared_log import SharedLog
 from services.gateway.stories import Stories
 from services.gateway.stream.admission import Admission
@@ -34,6 +40,7 @@ RELEASED = (Topic.RELEASED_FLASH, Topic.RELEASED)
 HEARD = (*RELEASED, Topic.STATE, Topic.KILLED)
 NEVER = 1e9  # seconds: whatever would wait for real time waits for the schedule instead
 STILL = StreamOptions(ring_age_s=NEVER, heartbeat_s=NEVER, coalesce_s=NEVER, evict_s=NEVER, retry_s=1, drain_s=NEVER)
+_PAGE: Final = TypeAdapter(list[Item])
 TURNS = 12  # of the event loop, more than any chain of callbacks here is long
 
 
@@ -96,10 +103,11 @@ class Gateway:
         self._loop = asyncio.new_event_loop()
         self._knows = DeskView()
         self._released, self._standings = Reading(log, RELEASED), Reading(log, HEARD[2:])
+        followed = Followed()
         self._health = Health(OPEN)
         logs = Logs(
             Reading(log, RELEASED[:1]),
-            self._released,
+            SharedLog(self._released, followed.apply, partial(followed.begin, self._released.positions)),
             SharedLog(self._standings, self._knows.apply, self._knows.all_loaded),
         )
         self._hub = copy.hub(
@@ -108,6 +116,7 @@ class Gateway:
         self._keeper = ViewsKeeper(views, self._read_log, Health(), look_every_s=NEVER)
         self._lanes = {topic: Consumer(log, topic, committed=passed) for topic in RELEASED}
         self._stories = Stories(views, self._knows)
+        self._kept = ReadCache(views, self._knows, followed, clock=lambda: 0.0)  # what is kept grows never too old
         self._jobs: list[asyncio.Task[None]] = []
         self._lines: dict[str, tuple[Client, Line]] = {}
 
@@ -186,18 +195,26 @@ class Gateway:
 
     def page(self, story_id: str) -> Page:
         """What a page shows of a story now: its newest release and its versions, or why it shows nothing."""
-        try:
-            shown: list[Item] = [_at_once(self._stories.story(story_id))]
+        return self._loop.run_until_complete(self._page(story_id))
+
+    async def _page(self, story_id: str) -> Page:
+        async def read() -> Made:
+            shown = [await self._stories.story(story_id)]
             with suppress(NotFound):
-                shown += _at_once(self._stories.versions(story_id))
-            return shown
-        except (Gone, NotFound, NotReady) as refused:
+                shown += await self._stories.versions(story_id)
+            return Made(Representation(_PAGE.dump_json(shown)), frozenset({story_id}))
+
+        try:
+            answer = (await self._kept.get((story_id,), read)).answer
+        except NotReady as refused:
             return refused
+        return _PAGE.validate_json(answer.body) if isinstance(answer, Representation) else answer
 
     async def _read_log(
         self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    ) -> Position:
         """Read what is there; records that come meanwhile reach the keeper between the two parts."""
+        ends = Position(*(len(self._log.of(topic)) for topic in RELEASED))
         for topic in RELEASED:
             for record in tuple(self._log.of(topic)):
                 take(record)
@@ -208,6 +225,7 @@ class Gateway:
             await between()
         for record in tuple(self._log.of(Topic.CURRENT)):
             take(record)
+        return ends
 
     # --- both -------------------------------------------------------------------------------------------
 
@@ -237,12 +255,3 @@ class Gateway:
 
 def _everyone(view: HeaderView) -> Grant:
     return Grant("sub")
-
-
-def _at_once(asked: Coroutine[Any, Any, Any]) -> Any:
-    """Return the answer of what waits for nothing."""
-    try:
-        asked.send(None)
-    except StopIteration as answered:
-        return answered.value
-    raise AssertionError("it waits")

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.gateway.stream.positions import NOWHERE, Position
 from services.gateway.views.documents import Document
-from services.gateway.views.ports import Place, ViewsMissing
+from services.gateway.views.ports import Place, Reached, ViewsMissing
 
 
 @dataclass
@@ -13,9 +14,12 @@ class Generation:
 
     newest: dict[str, Document] = field(default_factory=dict)
     texts: dict[str, dict[int, Document]] = field(default_factory=dict)
+    reached: Position = NOWHERE
 
     def take(self, document: Document) -> None:
         item, known = document.item, self.newest.get(document.story_id)
+        if item.seq is not None and item.seq >= self.reached.of(item.lane):
+            self.reached = self.reached.at(item.lane, item.seq + 1)
         if known is not None and known.is_kill:
             return
         texts = self.texts.setdefault(document.story_id, {})
@@ -31,7 +35,10 @@ class Generation:
 
 @dataclass
 class ViewStore:
-    """`Store` and `Views` in memory; `wipe` empties it as FLUSHALL would. `RedisViews` is held to the same races."""
+    """`Store`, `Progress` and `Views` in memory; `wipe` empties it as FLUSHALL would.
+
+    `RedisViews` is held to the same races.
+    """
 
     _serving: str | None = None
     _building: str | None = None
@@ -58,6 +65,13 @@ class ViewStore:
             self._generations[generation].take(document)
         return True
 
+    async def reach(self, generation: str, position: Position) -> bool:
+        if generation not in {self._serving, self._building}:
+            return False
+        kept = self._generations[generation]
+        kept.reached = kept.reached.no_earlier_than(position)
+        return True
+
     async def publish(self, generation: str) -> bool:
         if generation != self._building:
             return False
@@ -67,6 +81,9 @@ class ViewStore:
     async def sweep(self) -> None:
         used = {self._serving, self._building}
         self._generations = {name: one for name, one in self._generations.items() if name in used}
+
+    async def reached(self) -> Reached:
+        return Reached(self._serving or "", self._served().reached)
 
     async def story(self, story_id: str) -> Document | None:
         return self._served().newest.get(story_id)

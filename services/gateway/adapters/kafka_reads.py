@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from services.gateway.refusals import NotReady
-from services.gateway.stream.positions import epoch_of
+from services.gateway.stream.positions import LANES, Position, epoch_of
 from shared.domain.state import StoryText, TextRef
 from shared.domain.story import Lane
 from shared.platform.logs import logger
@@ -57,10 +57,13 @@ class ReleasedLog:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
 
-    async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> None:
-        for topics in ((Topic.RELEASED, Topic.RELEASED_FLASH), (Topic.CURRENT,)):
-            async with Tail(self._kafka, topics) as tail:
-                await tail.load(take, between=between)
+    async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> Position:
+        async with Tail(self._kafka, tuple(_LANES.values())) as lanes:
+            await lanes.load(take, between=between)
+            ends = lanes.positions()
+        async with Tail(self._kafka, (Topic.CURRENT,)) as newest:
+            await newest.load(take, between=between)
+        return Position(*(ends[TopicPartition(_LANES[lane], 0)] for lane in LANES))
 
 
 async def epoch(kafka: KafkaSettings) -> str:

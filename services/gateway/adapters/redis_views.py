@@ -2,7 +2,8 @@
 
 `<prefix>serving` names the generation that is read, `<prefix>building` the one being filled. Of generation g:
 `g:story:<id>` (newest release), `g:text:<id>` and `g:number:<id>` (per version its newest release and that one's
-number), `g:list` and `g:list:<section>` (story ids by time).
+number), `g:list` and `g:list:<section>` (story ids by time), `g:reached` (the next offset of each lane). None of them
+has a time to live: views of which Redis had taken a part would answer 404 for what is there.
 """
 
 import time
@@ -15,15 +16,19 @@ import orjson
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from services.gateway.stream.positions import LANES, Position
 from services.gateway.views.documents import Document
-from services.gateway.views.ports import Place, ViewsMissing
+from services.gateway.views.ports import Place, Reached, ViewsMissing
 from shared.domain.facts import Facts
 from shared.domain.item import Item
 
 _APPLY: Final = """
-local serving, building, story, number, text, list = unpack(KEYS)
-local generation, no, kind, version, item, facts, at, id, shown = unpack(ARGV)
+local serving, building, story, number, text, list, reached = unpack(KEYS)
+local generation, no, kind, version, item, facts, at, id, shown, lane, offset = unpack(ARGV)
 if redis.call('GET', serving) ~= generation and redis.call('GET', building) ~= generation then return -1 end
+if tonumber(offset) >= tonumber(redis.call('HGET', reached, lane) or '0') then
+  redis.call('HSET', reached, lane, offset + 1)
+end
 local was = redis.call('HGET', story, 'kind')
 if was == 'kill' then return 0 end
 no = tonumber(no)
@@ -34,7 +39,7 @@ if not notice and no > tonumber(redis.call('HGET', number, version) or '0') then
 end
 if no <= tonumber(redis.call('HGET', story, 'no') or '0') then return 0 end
 local sections = {}
-for i = 10, #ARGV do sections[ARGV[i]] = true end
+for i = 12, #ARGV do sections[ARGV[i]] = true end
 for slug in string.gmatch(redis.call('HGET', story, 'sections') or '', '%S+') do
   if notice then sections[slug] = true
   elseif not sections[slug] then redis.call('ZREM', list .. ':' .. slug, id) end
@@ -57,6 +62,16 @@ redis.call('DEL', KEYS[2])
 return 1
 """
 
+_REACH: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+for i = 2, #ARGV, 2 do
+  if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[3], ARGV[i]) or '0') then
+    redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
+  end
+end
+return 1
+"""
+
 _SWEPT_AT_ONCE: Final = 500
 _TIES: Final = 16
 
@@ -69,6 +84,7 @@ class RedisViews:
         self._client = client
         self._prefix = prefix
         self._apply = client.register_script(_APPLY)
+        self._reach = client.register_script(_REACH)
         self._publish = client.register_script(_PUBLISH)
 
     # Store
@@ -89,6 +105,12 @@ class RedisViews:
                 await self._apply(*self._call(generation, document), client=pipe)
             return all(answer != -1 for answer in await pipe.execute())
 
+    async def reach(self, generation: str, position: Position) -> bool:
+        async with _answering():
+            keys = [self._key("serving"), self._key("building"), f"{self._key(generation)}:reached"]
+            lanes = [value for lane in LANES for value in (lane.value, position.of(lane))]
+            return bool(await self._reach(keys, [generation, *lanes]))
+
     async def publish(self, generation: str) -> bool:
         async with _answering():
             keys = [self._key("serving"), self._key("building")]
@@ -108,6 +130,16 @@ class RedisViews:
                 await self._client.unlink(*found)
 
     # Views
+
+    async def reached(self) -> Reached:
+        generations: list[str] = []
+
+        def question(pipe: Any, at: str) -> None:
+            generations.append(at)
+            pipe.hmget(f"{at}:reached", [lane.value for lane in LANES])
+
+        [found] = await self._ask(question)
+        return Reached(generations[-1].removeprefix(self._prefix), Position(*(int(offset or 0) for offset in found)))
 
     async def story(self, story_id: str) -> Document | None:
         [found] = await self._ask(lambda pipe, at: pipe.hmget(f"{at}:story:{story_id}", ["item", "facts"]))
@@ -168,6 +200,7 @@ class RedisViews:
             f"{at}:number:{item.story_id}",
             f"{at}:text:{item.story_id}",
             f"{at}:list",
+            f"{at}:reached",
         ]
         values: list[str | int] = [
             generation,
@@ -179,6 +212,8 @@ class RedisViews:
             document.at_us,
             item.story_id,
             int(document.was_shown),
+            item.lane.value,
+            -1 if item.seq is None else item.seq,
         ]
         return keys, [*values, *document.facts.sections]
 

@@ -38,10 +38,18 @@ def subscriber_of(principal: Principal) -> str:
     return principal.subscriber
 
 
+def next_link(request: Request, cursor: str | None) -> str | None:
+    """Return what `Link` says of the next page (RFC 8288), if there is one; relative, whatever host was asked."""
+    if cursor is None:
+        return None
+    url = request.url.include_query_params(cursor=cursor)
+    return f'<{url.path}?{url.query}>; rel="next"'
+
+
 def link_next(request: Request, answer: Response, cursor: str | None) -> None:
-    """Say in `Link` where the next page is (RFC 8288), if there is one."""
-    if cursor is not None:
-        answer.headers["link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    """Put it on an answer."""
+    if (link := next_link(request, cursor)) is not None:
+        answer.headers["link"] = link
 
 
 Ours = Annotated[Gateway, Depends(_gateway)]

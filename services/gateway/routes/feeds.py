@@ -1,6 +1,5 @@
 """What is new, for feed readers? `/feeds`, without a key where the site is public."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -8,10 +7,12 @@ from fastapi import APIRouter, Request, Response
 
 from services.gateway.feeds import atom, json_feed, rss
 from services.gateway.feeds.entries import Feed, entry_of
+from services.gateway.read_cache import Made
 from services.gateway.refusals import NotFound
+from services.gateway.representations import Representation
 from services.gateway.routes.asking import Ours
+from services.gateway.routes.kept import answered, reading
 from shared.domain.facts import slug
-from shared.platform.problems import responses
 
 router = APIRouter(prefix="/feeds", tags=["feeds"])
 
@@ -24,13 +25,13 @@ _FORMATS: Final[dict[Format, tuple[str, Callable[[Feed], bytes]]]] = {
 }
 
 
-@router.get("/latest.{form}", responses=responses(404, 503), response_class=Response)
+@router.get("/latest.{form}", responses=reading(404), response_class=Response)
 async def latest(form: Format, request: Request, ours: Ours) -> Response:
     """The newest stories; a withheld or killed one stays in as its notice, in Atom a kill also as a tombstone."""
     return await _feed(request, ours, "Slugline: latest", None, form)
 
 
-@router.get("/sections/{section:id}.{form}", responses=responses(404, 503), response_class=Response)
+@router.get("/sections/{section:id}.{form}", responses=reading(404), response_class=Response)
 async def of_section(section: str, form: Format, request: Request, ours: Ours) -> Response:
     """The newest stories of one section, by its name or slug."""
     known_as = slug(section)
@@ -42,11 +43,12 @@ async def of_section(section: str, form: Format, request: Request, ours: Ours) -
 async def _feed(request: Request, ours: Ours, title: str, section: str | None, form: Format) -> Response:
     media_type, make = _FORMATS[form]
     base = ours.public_url or str(request.base_url).rstrip("/")
-    items = await ours.stories.newest(section, MOST_ENTRIES)
-    body = make(Feed(title, f"{base}{request.url.path}", tuple(entry_of(item) for item in items)))
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    # no-cache: whoever keeps it asks again, so that a kill counts at the next look
-    headers = {"etag": etag, "cache-control": "no-cache"}
-    if etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
-        return Response(status_code=304, headers=headers)
-    return Response(body, headers={**headers, "content-type": f"{media_type}; charset=utf-8"})
+    within = ours.visible(request.state.principal)
+
+    async def made() -> Made:
+        items = await ours.stories.newest(section, MOST_ENTRIES, within)
+        body = make(Feed(title, f"{base}{request.url.path}", tuple(entry_of(item) for item in items)))
+        answer = Representation(body, f"{media_type}; charset=utf-8")
+        return Made(answer, frozenset(item.story_id for item in items))
+
+    return await answered(request, ours, within, made, base)

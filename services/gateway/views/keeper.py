@@ -98,9 +98,10 @@ class ViewsKeeper:
         async with asyncio.TaskGroup() as group:
             filling = group.create_task(self._fill(generation, documents))
             known: set[bytes] = set()
-            await self.read_log(lambda record: _put(documents, record, known), documents.join)
+            ends = await self.read_log(lambda record: _put(documents, record, known), documents.join)
             documents.put_nowait(None)
-        if not filling.result() or not await self.store.publish(generation):
+        whole = filling.result() and await self.store.reach(generation, ends)
+        if not whole or not await self.store.publish(generation):
             raise ViewsMissing("the views vanished while they were rebuilt")
         await self.store.sweep()
         logger().info("views.rebuilt", generation=generation)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from services.gateway.stream.positions import Position
 from services.gateway.views.documents import Document
 from shared.platform.records import Record
 
@@ -16,6 +17,13 @@ class Place(NamedTuple):
 
     at_us: int
     story_id: str
+
+
+class Reached(NamedTuple):
+    """What the views hold: all of each lane before a position, in the words of one generation."""
+
+    generation: str
+    position: Position
 
 
 class Store(Protocol):
@@ -33,12 +41,24 @@ class Store(Protocol):
         """Take documents in any order, any number of times; False when the generation has vanished."""
         ...
 
+    async def reach(self, generation: str, position: Position) -> bool:
+        """Note that all before a position was applied, or is not kept any more; False when it has vanished."""
+        ...
+
     async def publish(self, generation: str) -> bool:
         """Serve a generation from now on; False when it has vanished meanwhile."""
         ...
 
     async def sweep(self) -> None:
         """Delete what belongs to no generation in use."""
+        ...
+
+
+class Progress(Protocol):
+    """How far the views have come."""
+
+    async def reached(self) -> Reached:
+        """What is read after this holds all of it, and may hold more. Raises ViewsMissing."""
         ...
 
 
@@ -60,8 +80,9 @@ class Views(Protocol):
         ...
 
 
-ReadLog = Callable[[Callable[[Record], None], Callable[[], Awaitable[None]]], Awaitable[None]]
+ReadLog = Callable[[Callable[[Record], None], Callable[[], Awaitable[None]]], Awaitable[Position]]
 """Reads every record of the released topics, then of `story.current`, up to their present ends.
 
-Awaits its second argument after every few hundred records, so that what has been read is worked off.
+Awaits its second argument after every few hundred records, so that what has been read is worked off. Returns the ends
+of the lanes up to which it has read.
 """

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.gateway.followed import Followed
 from services.gateway.refusals import NotReady
 from services.gateway.rehearsals import Rehearsals
 from services.gateway.stories import Stories
@@ -127,7 +128,7 @@ class SlowViews(MemoryViews):
     """Lists nothing before it is told to go on."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Followed())
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def listed(

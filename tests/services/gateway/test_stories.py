@@ -89,6 +89,15 @@ async def test_versions_and_their_difference(reader: World) -> None:
     assert changes == [{"pointer": "/headlines/0/value", "was": "Bridge opens", "is": "Bridge closes"}]
 
 
+async def test_a_difference_can_be_read(reader: World) -> None:
+    """Each text that was changed, in pieces, beside the pointers."""
+    reader.views.put(document(3, Kind.CORRECT, headline="Bridge closed", corrects={"version": 2, "note": "tense"}))
+    told = (await get(reader, path_of(URN, "/diff"))).json()
+    assert (told["from"], told["to"], told["corrects"]) == (2, 3, {"version": 2, "note": "tense"})
+    pieces = [("same", "Bridge "), ("removed", "closes"), ("added", "closed")]
+    assert told["texts"] == [{"field": "headline", "pieces": [{"how": how, "text": text} for how, text in pieces]}]
+
+
 @pytest.mark.parametrize("rest", ["/versions/9", "/versions/x", "/diff?from=1&to=9", "/diff?from=0"])
 async def test_versions_that_are_not_there(reader: World, rest: str) -> None:
     """404 for one that was not released, 422 for what is no number."""
@@ -174,6 +183,14 @@ async def test_a_page_links_to_the_next(reader: World) -> None:
     assert (last.json()["items"], "link" in last.headers) == ([], False)
 
 
+async def test_pages_of_a_span_of_time_end_where_it_does(reader: World) -> None:
+    """The cursor goes on from the last page, never beyond either end."""
+    span = {"since": NOON.isoformat(), "until": (NOON + timedelta(minutes=2)).isoformat(), "limit": 1}
+    first = await get(reader, "/v1/stories", **span)
+    assert [one["story_id"] for one in first.json()["items"]] == [URL]
+    assert (await get(reader, first.links["next"]["url"])).json()["items"] == []
+
+
 async def test_a_filter_that_wants_next_to_nothing_holds_nobody_up(reader: World) -> None:
     """So many stories are judged at once; then comes a short page with a cursor that goes on."""
     for number in range(MOST_SCANNED):
@@ -184,9 +201,10 @@ async def test_a_filter_that_wants_next_to_nothing_holds_nobody_up(reader: World
     assert [one["story_id"] for one in second["items"]] == [URL]
 
 
-async def test_no_answer_is_kept_by_a_cache(reader: World) -> None:
-    """A kept story could outlive its kill."""
-    assert (await get(reader, path_of(URN))).headers["cache-control"] == "no-store"
+async def test_whoever_keeps_an_answer_must_ask_each_time(reader: World) -> None:
+    """A kept story could outlive its kill; shared caches keep nothing, and a problem is kept by nobody."""
+    assert (await get(reader, path_of(URN))).headers["cache-control"] == "private, no-cache"
+    assert (await get(reader, path_of("urn:x:nobody"))).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -204,6 +222,11 @@ async def test_no_answer_is_kept_by_a_cache(reader: World) -> None:
         ({"urgency_max": 3}, False),
         ({"since": (NOON + timedelta(minutes=2)).isoformat()}, True),
         ({"since": (NOON + timedelta(minutes=3)).isoformat()}, False),
+        ({"until": (NOON + timedelta(minutes=2)).isoformat()}, False),
+        ({"until": (NOON + timedelta(minutes=3)).isoformat()}, True),
+        ({"since": (NOON + timedelta(minutes=2)).isoformat(), "until": "2027-01-01T00:00:00Z"}, True),
+        ({"lanes": "routine"}, True),
+        ({"lanes": "flash"}, False),
     ],
 )
 async def test_lists_are_filtered_as_subscriptions_are(reader: World, params: dict[str, Any], found: bool) -> None:
@@ -221,6 +244,9 @@ async def test_lists_are_filtered_as_subscriptions_are(reader: World, params: di
         ({"keywords": "!?"}, "keywords"),
         ({"since": "2026-11-24T12:00:00"}, "since"),
         ({"since": "yesterday"}, "since"),
+        ({"until": "tomorrow"}, "until"),
+        ({"since": "2026-11-24T12:00:00Z", "until": "2026-11-24T12:00:00Z"}, "until"),
+        ({"lanes": "fast"}, "lanes"),
         ({"since": "1763900000"}, "since"),
         ({"cursor": "%%%"}, "cursor"),
         ({"cursor": _cursor(Place(10**30, URN))}, "cursor"),

@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio
 
 from services.gateway.adapters.redis_views import RedisViews
+from services.gateway.stream.positions import NOWHERE, Position
 from services.gateway.views.documents import Document
 from services.gateway.views.keeper import CHECK, ViewsKeeper
 from services.gateway.views.ports import Place, Store, ViewsMissing
@@ -171,6 +172,18 @@ async def test_a_new_generation_takes_over_at_once_and_the_old_one_is_swept(
     assert keys == {"serving", building}
 
 
+async def test_views_say_how_far_they_have_come(views: RedisViews) -> None:
+    """By lane, never back; what lies in no lane, or came before, changes nothing."""
+    assert (await views.reached()).position == Position(0, 0)
+    await serve(views, document(2, seq=7), document(3, Kind.WITHHOLD, seq=2), document(1, seq=6), document(1))
+    serving = await views.serving()
+    assert serving is not None
+    assert await views.reached() == (serving, Position(3, 8))
+    assert await views.reach(serving, Position(9, 1))
+    assert (await views.reached()).position == Position(9, 8)
+    assert not await views.reach("g0", Position(99, 99))
+
+
 async def test_no_redis_is_missing_views() -> None:
     """A refused connection is not an error of the request."""
     away = RedisViews(connect("redis://127.0.0.1:1/0"), "x:")
@@ -191,6 +204,7 @@ class MemoryStore:
     building: str | None = None
     away: bool = False
     swept: int = 0
+    reached_to: Position = NOWHERE
 
     async def serving(self) -> str | None:
         self._check()
@@ -208,6 +222,11 @@ class MemoryStore:
             return False
         self.generations[generation].extend(documents)
         return True
+
+    async def reach(self, generation: str, position: Position) -> bool:
+        self._check()
+        self.reached_to = position
+        return generation in (self.served, self.building)
 
     async def publish(self, generation: str) -> bool:
         self._check()
@@ -239,13 +258,14 @@ class MemoryLog:
     during: Callable[[], None] | None = None
     readings: int = 0
 
-    async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> None:
+    async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> Position:
         self.readings += 1
         for number, one in enumerate(self.records):
             take(one)
             await (between() if number % 2 else asyncio.sleep(0))
             if number == 0 and self.during is not None:
                 self.during()
+        return Position(3, len(self.records))
 
 
 def release(story_id: str, offset: int = 0) -> Record:
@@ -291,6 +311,7 @@ async def test_missing_views_are_rebuilt_from_the_log_and_then_ready() -> None:
     async with keeping(store, log) as (_, health):
         await wait_until(lambda: health.ready()[0], 5)
         assert (store.shown, store.swept) == (["urn:x:1", "urn:x:2"], 1)
+        assert store.reached_to == Position(3, 3)
 
 
 async def test_a_release_that_lies_in_two_topics_is_applied_once() -> None:
@@ -313,12 +334,13 @@ async def test_a_rebuild_holds_only_a_few_releases_in_memory() -> None:
     behind: list[int] = []
 
     class Counted(MemoryLog):
-        async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> None:
+        async def __call__(self, take: Callable[[Record], None], between: Callable[[], Awaitable[None]]) -> Position:
             for number, one in enumerate(self.records):
                 take(one)
                 if number % 10 == 9:
                     await between()
                     behind.append(number + 1 - sum(len(documents) for documents in store.generations.values()))
+            return NOWHERE
 
     async with keeping(store, Counted([release(f"urn:x:{number}") for number in range(50)])) as (_, health):
         await wait_until(lambda: health.ready()[0], 5)

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,11 +17,13 @@ from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.followed import Followed
 from services.gateway.health_view import HealthView
 from services.gateway.in_transit import InTransit
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.own_writes import OwnWrites
+from services.gateway.read_cache import ReadCache
 from services.gateway.receipts import Receipts
 from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
@@ -30,10 +32,11 @@ from services.gateway.replays import Replays
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
+from services.gateway.stream.positions import NOWHERE
 from services.gateway.subscriptions import Subscriptions
 from services.gateway.tickets import Tickets
 from services.gateway.views.documents import Document
-from services.gateway.views.ports import Place, ViewsMissing
+from services.gateway.views.ports import Place, Reached, ViewsMissing
 from shared.domain.events import DeskDecided, parse_event
 from shared.domain.keys import Scope, hash_key
 from shared.domain.lifecycle import Deciding, Position, decide
@@ -91,17 +94,28 @@ class MemoryTopics:
 
 
 class MemoryViews:
-    """`Views` in a dictionary; `missing` makes them vanish."""
+    """`Views` and `Progress` in a dictionary; `missing` makes them vanish. `read` counts what was asked of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, followed: Followed) -> None:
+        self.followed = followed
+        self.position = NOWHERE
+        self.read = 0
         self.newest: dict[str, Document] = {}
         self.texts: dict[str, dict[int, Document]] = {}
         self.missing = False
 
     def put(self, document: Document) -> None:
+        """A release comes to the routine lane, to this process and into the views."""
+        self.followed.apply(replace(record(Topic.RELEASED, document.story_id, b""), offset=self.position.routine))
+        self.position = self.position.at(Lane.ROUTINE, self.position.routine + 1)
         self.newest[document.story_id] = document
         if not document.is_notice:
             self.texts.setdefault(document.story_id, {})[document.item.version] = document
+
+    async def reached(self) -> Reached:
+        if self.missing:
+            raise ViewsMissing("the views are being rebuilt")
+        return Reached("g1", self.position)
 
     async def story(self, story_id: str) -> Document | None:
         self._check()
@@ -123,6 +137,7 @@ class MemoryViews:
         return sorted((one for one in found if before is None or one[0] < before), reverse=True)[:at_most]
 
     def _check(self) -> None:
+        self.read += 1
         if self.missing:
             raise ViewsMissing("the views are being rebuilt")
 
@@ -175,6 +190,7 @@ class World:
     health: Health
     http: httpx2.AsyncClient
     gateway: Gateway
+    followed: Followed
     known: list[bool] = field(default_factory=lambda: [True])
     moderated: bool = True
 
@@ -216,7 +232,10 @@ class World:
 @asynccontextmanager
 async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = SEALER) -> AsyncIterator[World]:
     """A gateway over twins, its tables loaded."""
-    topics, views, texts, names, ends = MemoryTopics(), MemoryViews(), MemoryTexts(), MemoryNames(), MemoryEnds()
+    followed = Followed()
+    followed.loaded = True
+    topics, views, texts = MemoryTopics(), MemoryViews(followed), MemoryTexts()
+    names, ends = MemoryNames(), MemoryEnds()
     desk, transit, registry, deliveries = DeskView(), InTransit(), Registry(), DeliveriesView()
     clock, health, known = FixedClock(NOON), Health(), [True]
     book = PrincipalBook(OPERATOR)
@@ -232,6 +251,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
         decisions=Decisions(desk, transit, topics, audit, clock, wait_s=0.05),
         texts=texts,
         stories=stories,
+        kept=ReadCache(views, desk, followed),
         registry=registry,
         registrar=Registrar(registry, entries, topics, keychain, rules, clock, SHARDS),
         keychain=keychain,
@@ -264,6 +284,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
             http=http,
             gateway=gateway,
             known=known,
+            followed=followed,
         )
         topics.told.append(made.moderate)
         yield made
