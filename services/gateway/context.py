@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
+from services.gateway.followed import Followed
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
 from services.gateway.ports import Texts
@@ -43,6 +44,7 @@ class Gateway:
     deliveries: DeliveriesView
     retries: Retries
     replays: Replays
+    followed: Followed
     tickets: Tickets
     clock: Clock
     visible: Visible = everything

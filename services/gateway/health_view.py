@@ -1,17 +1,30 @@
 """How do endpoints do, and how far are their replays? What `endpoint.health` says of both, in memory."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from shared.domain.health import HEALTH, EndpointHealth
 from shared.domain.replays import REPLAY, Replay
+from shared.domain.story import Lane
 from shared.platform.logs import logger
 from shared.platform.records import Record
 from shared.platform.topics import parts_of
 
-WELL: Final = "closed"
-"""The state of an endpoint that there is no record of."""
+
+class Debt(NamedTuple):
+    """What the log owes an endpoint: the oldest place of each lane that it may be owed, `position` from which on
+    everything is to be looked at, and how many single releases before that.
+    """
+
+    begins: dict[Lane, int]
+    position: dict[Lane, int]
+    single: int
+
+    def at_most(self, ends: Mapping[Lane, int]) -> int:
+        """So many releases at most, where the lanes end there: what lies behind a position need not be its own."""
+        return self.single + sum(max(ends.get(lane, 0) - begin, 0) for lane, begin in self.position.items())
 
 
 class HealthView:
@@ -22,6 +35,7 @@ class HealthView:
 
     def __init__(self) -> None:
         self._health: dict[str, EndpointHealth] = {}
+        self._debts: dict[str, Debt] = {}
         self._replays: dict[str, dict[str, Replay]] = {}
 
     def apply(self, record: Record) -> None:
@@ -39,6 +53,10 @@ class HealthView:
         """How an endpoint does; of one without a record: well."""
         return self._health.get(endpoint_id) or EndpointHealth(endpoint_id=endpoint_id)
 
+    def debt(self, endpoint_id: str) -> Debt | None:
+        """What the log owes an endpoint that has something to catch up with."""
+        return self._debts.get(endpoint_id)
+
     def replay(self, endpoint_id: str, replay_id: str) -> Replay | None:
         return self._replays.get(endpoint_id, {}).get(replay_id)
 
@@ -47,13 +65,15 @@ class HealthView:
         return sorted(self._replays.get(endpoint_id, {}).values(), key=lambda one: one.asked_at, reverse=True)
 
     def _take_health(self, endpoint_id: str, value: bytes | None) -> None:
-        if value is None:
+        health = EndpointHealth(endpoint_id=endpoint_id) if value is None else EndpointHealth.model_validate_json(value)
+        self._debts.pop(endpoint_id, None)
+        if (owed := health.catch_up) is not None:
+            self._debts[endpoint_id] = Debt(owed.begins, dict(owed.position), sum(map(len, owed.loose.values())))
+            health = health.model_copy(update={"catch_up": owed.model_copy(update={"loose": {}})})
+        if health.says_something:
+            self._health[endpoint_id] = health
+        else:
             self._health.pop(endpoint_id, None)
-            return
-        health = EndpointHealth.model_validate_json(value)
-        if health.catch_up is not None:
-            health = health.model_copy(update={"catch_up": health.catch_up.model_copy(update={"loose": {}})})
-        self._health[endpoint_id] = health
 
     def _take_replay(self, endpoint_id: str, replay_id: str, value: bytes | None) -> None:
         known = self._replays.get(endpoint_id, {})

@@ -182,6 +182,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside, followed: Follow
         deliveries=deliveries,
         retries=Retries(deliveries, stories, publisher, clock, shards),
         replays=Replays(registry, health, OwnWrites(publisher, health.apply), clock, outside.life),
+        followed=followed,
         tickets=Tickets(clock),
         clock=clock,
         public_url=settings.public_url,

@@ -94,10 +94,10 @@ class Registry:
         sealed = self.headers(endpoint.endpoint_id)
         return sealed.names if sealed else tuple(endpoint.headers)
 
-    def plain_headers(self, endpoint_id: str) -> Endpoint | None:
-        """An endpoint whose headers lie in its own part, unsealed, as they did once."""
+    def find(self, endpoint_id: str) -> Endpoint | None:
+        """An endpoint, whosever it is."""
         part = self._endpoints.get(endpoint_id)
-        return part.value if part and part.value.headers else None
+        return part.value if part else None
 
     def sealed_after(self, after: str, at_most: int) -> list[str]:
         """The endpoints with something sealed, or to be sealed, behind the id `after`, in the order of their ids."""

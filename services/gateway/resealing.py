@@ -59,7 +59,7 @@ class Resealing:
         """The endpoint's records under the newest key; none where they are already, None where no key opens them."""
         sealer, registry = self.keychain.sealer, self.keychain.registry
         secret, certificate = registry.secret(endpoint_id), registry.certificate(endpoint_id)
-        headers, plain = registry.headers(endpoint_id), registry.plain_headers(endpoint_id)
+        headers, endpoint = registry.headers(endpoint_id), registry.find(endpoint_id)
         records = []
         try:
             if secret is not None and not all(map(sealer.is_newest, secret.sealed)):
@@ -72,7 +72,7 @@ class Resealing:
                 records.append(record_of(headers.model_copy(update={"sealed": sealer.reseal(headers.sealed)})))
         except Misconfigured:
             return None
-        if plain is not None:
-            sealed_now = [] if headers is not None else [self.keychain.headed(endpoint_id, plain.headers)]
-            records += [*sealed_now, record_of(plain.model_copy(update={"headers": {}}))]
+        if endpoint is not None and endpoint.headers:
+            sealed_now = [] if headers is not None else [self.keychain.headed(endpoint_id, endpoint.headers)]
+            records += [*sealed_now, record_of(endpoint.model_copy(update={"headers": {}}))]
         return records

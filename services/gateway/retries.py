@@ -99,7 +99,7 @@ class Retries:
 
 
 def _may_be_tried(log: DeliveryLog) -> bool:
-    return log.kind != "test" and log.row_state in TRIED_AGAIN
+    return log.release_no is not None and log.row_state in TRIED_AGAIN
 
 
 def _has_failed(log: DeliveryLog) -> bool:

@@ -11,12 +11,16 @@ from pydantic import BaseModel, Field
 
 from services.gateway.context import Gateway
 from services.gateway.deliveries_view import DeliveryLog, Try
-from services.gateway.refusals import NotFound, unfit_parameter
+from services.gateway.refusals import Conflict, NotFound, unfit_parameter
 from services.gateway.registry import owns
 from services.gateway.routes.asking import Ours, Subscriber, SubscriberReader, link_next
+from services.gateway.routes.endpoint_shapes import ShownCatchUp, ShownWait, wait_shown
+from services.gateway.routes.owed import owed_to
 from services.gateway.routes.times import Time
+from services.gateway.waiting import wait_of
 from shared.domain.item import WireTime
 from shared.domain.state import Principal
+from shared.domain.subscription import EndpointState
 from shared.platform.problems import responses
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
@@ -69,6 +73,15 @@ class Delivery(BaseModel):
 class Deliveries(BaseModel):
     items: list[Delivery]
     next: str | None = None
+    owed: ShownCatchUp | None = Field(
+        default=None, description="with `endpoint_id`: what it is owed and is not listed before it is sent"
+    )
+
+
+class Retried(Delivery):
+    """The delivery that is tried once more."""
+
+    waits: ShownWait | None = Field(description="null: it goes now")
 
 
 @router.get("", responses=responses(404, 422))
@@ -88,7 +101,7 @@ async def deliveries(
     """The newest deliveries of your endpoints (up to 1,000 of each), newest first; `since` ≤ at < `until`.
 
     A delivery is listed from its first try on, or from when it was put off. What waits for an endpoint that is paused,
-    pending or left alone for a while is not: see `health.catch_up` of the endpoint.
+    pending or left alone for a while is not: with `endpoint_id`, `owed` says what that is and why nothing comes.
     """
     if endpoint_id is not None:
         ours.registry.endpoint(by, endpoint_id)
@@ -105,7 +118,8 @@ async def deliveries(
     page = list(islice(found, limit + 1))
     following = _cursor(page[limit - 1]) if len(page) > limit else None
     link_next(request, answer, following)
-    return Deliveries(items=[_shown(log) for log in page[:limit]], next=following)
+    owed = None if endpoint_id is None else owed_to(ours, endpoint_id)
+    return Deliveries(items=[_shown(log) for log in page[:limit]], next=following, owed=owed)
 
 
 @router.get("/{delivery_id}", responses=responses(404))
@@ -115,11 +129,18 @@ async def delivery(delivery_id: str, by: SubscriberReader, ours: Ours) -> Delive
 
 
 @router.post("/{delivery_id}/retry", status_code=202, responses=responses(404, 409, 503))
-async def retry(delivery_id: str, by: Subscriber, ours: Ours) -> Delivery:
-    """Try once more now, under the same id: instead of when it is due, or after it was given up."""
+async def retry(delivery_id: str, by: Subscriber, ours: Ours) -> Retried:
+    """Try once more now, under the same id: instead of when it is due, or after it was given up.
+
+    To an endpoint that is left alone for the time being it goes when that is tried next, as `waits` says.
+    """
     log = _own(ours, by, delivery_id)
+    endpoint = ours.registry.find(log.endpoint_id)
+    if endpoint is None or endpoint.state is EndpointState.DISABLED:
+        raise Conflict(f"this endpoint is {endpoint.state if endpoint else 'deleted'}; nothing is sent to it")
     await ours.retries.now(log)
-    return _shown(log)
+    waits = wait_shown(wait_of(endpoint, ours.replays.view.health(log.endpoint_id)))
+    return Retried(**_shown(log).model_dump(), waits=waits)
 
 
 def _own(ours: Gateway, by: Principal, delivery_id: str) -> DeliveryLog:

@@ -1,13 +1,16 @@
 """What do endpoints look like over HTTP? What is asked of them, and what is shown."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.gateway.client_certificate import LONGEST_PEM
+from services.gateway.health_view import Debt
 from services.gateway.routes.replays import ShownReplay
 from services.gateway.routes.times import Time
+from services.gateway.waiting import Wait
 from shared.domain.health import BreakerState, EndpointHealth, Why
 from shared.domain.item import WireTime
 from shared.domain.story import Lane
@@ -86,11 +89,29 @@ class ShownCertificate(BaseModel):
     fingerprint: str = Field(description="SHA-256 in hex")
 
 
+class ShownWait(BaseModel):
+    """Why nothing of this goes to the endpoint now; it goes by itself once that is over."""
+
+    why: Why = Field(description="`breaker`: it fails and is left alone; `slow`: it catches up with what it missed")
+    until: WireTime | None = Field(description="when it is tried next; null where that is not a matter of time")
+
+
 class ShownCatchUp(BaseModel):
-    """It is owed more than is tried at the moment: it gets all of it, in order, when it may be sent to again."""
+    """It is owed more than is tried at the moment: it gets all of it, in order, when it may be sent to again.
+
+    None of this is listed under `/v1/deliveries` before it is sent.
+    """
 
     why: Why = Field(description="`breaker`: it fails; `burst`, `slow`: more came than it takes")
     since: WireTime
+    begins: dict[Lane, int] = Field(
+        description="`seq` of the oldest release it may be owed, in each lane", examples=[{"routine": 4030}]
+    )
+    releases: int | None = Field(
+        description="so many at most: some that were released since may be nothing of yours; null: not known now",
+        examples=[118],
+    )
+    until: WireTime | None = Field(description="when it is tried next; null where that is not a matter of time")
 
 
 class ShownLoss(BaseModel):
@@ -192,16 +213,34 @@ class RetriedFailed(BaseModel):
     since: WireTime
     retried: int = Field(examples=[118])
     replaced: int = Field(examples=[2])
+    waits: ShownWait | None = Field(description="null: they go now")
 
 
-def health_of(known: EndpointHealth) -> ShownHealth:
+def wait_shown(wait: Wait | None) -> ShownWait | None:
+    """A wait in the interface's words."""
+    return None if wait is None else ShownWait(why=wait.why, until=wait.until)
+
+
+def catch_up_of(known: EndpointHealth, debt: Debt | None, ends: Mapping[Lane, int] | None) -> ShownCatchUp | None:
+    """What an endpoint is owed from the log. `ends`: where the lanes end, if that is known."""
+    if known.catch_up is None or debt is None:
+        return None
+    return ShownCatchUp(
+        why=known.catch_up.why,
+        since=known.catch_up.since,
+        begins=debt.begins,
+        releases=None if ends is None else debt.at_most(ends),
+        until=known.probe_at,
+    )
+
+
+def health_of(known: EndpointHealth, catch_up: ShownCatchUp | None) -> ShownHealth:
     """How an endpoint does, in the interface's words."""
-    caught = known.catch_up
     return ShownHealth(
         state=known.state,
         failing_since=known.failing_since,
         disables_at=known.disables_at,
         probe_at=known.probe_at,
-        catch_up=None if caught is None else ShownCatchUp(why=caught.why, since=caught.since),
+        catch_up=catch_up,
         lost=[ShownLoss(lane=one.lane, releases=one.end - one.start, at=one.at) for one in known.lost],
     )

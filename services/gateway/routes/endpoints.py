@@ -27,8 +27,11 @@ from services.gateway.routes.endpoint_shapes import (
     ShownCertificate,
     ShownEndpoint,
     health_of,
+    wait_shown,
 )
+from services.gateway.routes.owed import owed_to
 from services.gateway.routes.replays import shown
+from services.gateway.waiting import wait_of
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.problems import responses
 
@@ -144,13 +147,15 @@ async def enable(endpoint_id: str, by: Subscriber, ours: Ours, wish: Enabling = 
 async def retry_failed(endpoint_id: str, since: FailedSince, by: Subscriber, ours: Ours) -> RetriedFailed:
     """Try again, now, what this endpoint failed to take since a time: its newest 1,000 deliveries at most.
 
-    What was delivered is left alone, and so is what ended while the endpoint was disabled: a replay sends that.
+    What was delivered is left alone, and so is what ended while the endpoint was disabled: a replay sends that. To one
+    that is left alone for the time being they go when it is tried next, as `waits` says.
     """
     part = ours.registry.endpoint(by, endpoint_id)
     if part.value.state is not EndpointState.ACTIVE:
         raise Conflict(f"this endpoint is {part.value.state}; only an active one is sent to")
     asked = await ours.retries.all_failed(endpoint_id, since.since)
-    return RetriedFailed(endpoint_id=endpoint_id, since=since.since, **asdict(asked))
+    waits = wait_shown(wait_of(part.value, ours.replays.view.health(endpoint_id)))
+    return RetriedFailed(endpoint_id=endpoint_id, since=since.since, waits=waits, **asdict(asked))
 
 
 def _tag(answer: Response, part: Part[Endpoint]) -> None:
@@ -167,5 +172,5 @@ def _shown(ours: Gateway, part: Part[Endpoint]) -> ShownEndpoint:
         client_certificate=ShownCertificate(**certificate.model_dump(exclude={"endpoint_id", "sealed"}))
         if certificate
         else None,
-        health=health_of(ours.replays.view.health(part.value.endpoint_id)),
+        health=health_of(ours.replays.view.health(part.value.endpoint_id), owed_to(ours, part.value.endpoint_id)),
     )

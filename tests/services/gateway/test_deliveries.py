@@ -1,5 +1,6 @@
 """Deliveries: what became of what was owed, each subscriber's own, and one more try."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.retries import AT_ONCE
 from shared.domain.events import DeliveryRetry, encode_event, parse_event
-from shared.domain.story import Kind
+from shared.domain.health import CatchUp, EndpointHealth, Loose
+from shared.domain.story import Kind, Lane
 from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.topics import Topic, key_of, partition_of
 from tests.services.gateway.delivery_rows import attempt, tell
+from tests.services.gateway.health_records import goes_to
+from tests.services.gateway.health_records import tell as tell_health
 from tests.services.gateway.owners import become
 from tests.services.gateway.stories import URL, URN, document, filed
 from tests.services.gateway.twins import NOON, SHARDS, World, record
@@ -191,6 +195,70 @@ async def test_no_retry_carries_a_text_that_was_taken_back_or_replaced(sent: Wor
     tell(sent, attempt(state="retrying"))
     assert (await retry(sent, "dlv_1")).status_code == 409
     assert sent.topics.on(Topic.RETRY_10S) == []
+
+
+async def test_a_retry_says_why_it_does_not_go_at_once(sent: World) -> None:
+    """To an endpoint that is left alone until its next probe, paused, or pending; to one that does well it goes now."""
+    sent.views.put(document(1))
+    tell(sent, attempt(state="retrying"))
+    assert (await retry(sent, "dlv_1")).json()["waits"] == {"why": "pending", "until": None}
+    become(sent, "ep_sue", EndpointState.PAUSED)
+    assert (await retry(sent, "dlv_1")).json()["waits"] == {"why": "paused", "until": None}
+    become(sent, "ep_sue", EndpointState.ACTIVE)
+    assert (await retry(sent, "dlv_1")).json()["waits"] is None
+    told = EndpointHealth(endpoint_id="ep_sue", state="open", opened=1, probe_at=NOON + timedelta(minutes=1))
+    tell_health(sent, told)
+    answer = await retry(sent, "dlv_1")
+    assert (answer.status_code, answer.json()["waits"]) == (
+        202,
+        {"why": "breaker", "until": "2026-11-24T12:01:00.000Z"},
+    )
+    assert (await retry_failed(sent)).json()["waits"] == answer.json()["waits"]
+    tell_health(sent, EndpointHealth(endpoint_id="ep_sue", catch_up=CatchUp(why="slow", since=NOON)))
+    assert (await retry(sent, "dlv_1")).json()["waits"] == {"why": "slow", "until": None}
+    tell_health(sent, EndpointHealth(endpoint_id="ep_sue", catch_up=CatchUp(why="burst", since=NOON)))
+    assert (await retry(sent, "dlv_1")).json()["waits"] is None
+
+
+async def test_nothing_is_tried_again_at_an_endpoint_that_is_disabled(sent: World) -> None:
+    """It would end as failed at once, and could then never be retried."""
+    sent.views.put(document(1))
+    tell(sent, attempt(state="expired"))
+    become(sent, "ep_sue", EndpointState.DISABLED)
+    assert (await retry(sent, "dlv_1")).status_code == 409
+    sent.registry.apply(replace(record(Topic.SUBSCRIPTION_STATE, key_of("ep_sue", "endpoint"), None), offset=9))
+    assert (await retry(sent, "dlv_1")).status_code == 409
+    assert sent.topics.on(Topic.RETRY_10S) == []
+
+
+async def test_what_an_owner_was_told_is_listed_and_is_not_tried_again_by_hand(sent: World) -> None:
+    """It has no release: what it says is in the health of the endpoint that it was about."""
+    row = attempt("evt_1", state="expired", kind="failing")
+    tell(sent, row.model_copy(update={"story_id": "", "version": None, "release_no": None}))
+    [listed] = (await get(sent, "/v1/deliveries", endpoint_id="ep_sue")).json()["items"]
+    assert (listed["kind"], listed["state"]) == ("failing", "expired")
+    assert (await retry(sent, "evt_1")).status_code == 409
+
+
+async def test_a_list_says_what_is_owed_and_not_in_it(sent: World) -> None:
+    """Why, since when, from which release of which lane on, and how many at most; nothing of it costs the broker."""
+    assert (await get(sent, "/v1/deliveries", endpoint_id="ep_sue")).json()["owed"] is None
+    owed = CatchUp(why="paused", since=NOON, position={Lane.ROUTINE: 4030}, loose={Lane.FLASH: (Loose(offset=9),)})
+    tell_health(sent, EndpointHealth(endpoint_id="ep_sue", catch_up=owed))
+    goes_to(sent, 4130, 50)
+    shown = (await get(sent, "/v1/deliveries", endpoint_id="ep_sue")).json()["owed"]
+    assert shown == {
+        "why": "paused",
+        "since": "2026-11-24T12:00:00.000Z",
+        "begins": {"flash": 9, "routine": 4030},
+        "releases": 101,
+        "until": None,
+    }
+    assert (await get(sent, "/v1/deliveries")).json()["owed"] is None
+    sent.gateway.followed.loaded = False
+    assert (await get(sent, "/v1/deliveries", endpoint_id="ep_sue")).json()["owed"]["releases"] is None
+    tell_health(sent, EndpointHealth(endpoint_id="ep_sue"))
+    assert (await get(sent, "/v1/deliveries", endpoint_id="ep_sue")).json()["owed"] is None
 
 
 async def retry_failed(wire: World, who: str = "sue", since: int = 0) -> httpx2.Response:

@@ -8,7 +8,7 @@ from shared.domain.subscription import Endpoint, EndpointState
 from shared.platform.sealing import Sealer
 from shared.platform.topics import Topic, key_of
 from tests.services.gateway.owners import HOOK, become, call, register
-from tests.services.gateway.test_resealing import NEW, OLD, records_of, walk
+from tests.services.gateway.resealed import NEW, OLD, records_of, walk
 from tests.services.gateway.twins import NOON, SEALER, World, record, world
 
 TOKEN = "Bearer s3cr3t"

@@ -2,19 +2,15 @@
 
 from datetime import timedelta
 
+from services.gateway.health_view import Debt
 from shared.domain.health import CatchUp, EndpointHealth, Loose, Lost
 from shared.domain.story import Lane
 from shared.platform.topics import Topic, key_of
+from tests.services.gateway.health_records import goes_to, tell
 from tests.services.gateway.owners import call, register
 from tests.services.gateway.twins import NOON, World, record
 
 HOUR = timedelta(hours=1)
-
-
-def tell(wire: World, health: EndpointHealth) -> None:
-    """Distribution writes it."""
-    key = key_of(health.endpoint_id, "health")
-    wire.gateway.replays.view.apply(record(Topic.ENDPOINT_HEALTH, key, health.model_dump_json().encode()))
 
 
 async def test_an_endpoint_nobody_complains_of_does_well(hooks: World) -> None:
@@ -44,13 +40,20 @@ async def test_a_failing_endpoint_shows_since_when_and_what_comes_of_it(hooks: W
         lost=(Lost(lane=Lane.ROUTINE, start=100, end=140, at=NOON),),
     )
     tell(hooks, known)
+    goes_to(hooks, 20)
     shown = (await call(hooks, "GET", f"/v1/endpoints/{made['endpoint_id']}")).json()["health"]
     assert shown == {
         "state": "open",
         "failing_since": "2026-11-24T11:00:00.000Z",
         "disables_at": "2026-11-27T11:00:00.000Z",
         "probe_at": "2026-11-24T12:05:00.000Z",
-        "catch_up": {"why": "breaker", "since": "2026-11-24T12:00:00.000Z"},
+        "catch_up": {
+            "why": "breaker",
+            "since": "2026-11-24T12:00:00.000Z",
+            "begins": {"flash": 3, "routine": 7},
+            "releases": 1 + 13,
+            "until": "2026-11-24T12:05:00.000Z",
+        },
         "lost": [{"lane": "routine", "releases": 40, "at": "2026-11-24T12:00:00.000Z"}],
     }
     listed = (await call(hooks, "GET", "/v1/endpoints")).json()["items"]
@@ -65,6 +68,7 @@ async def test_what_single_releases_are_owed_is_not_kept_here(hooks: World) -> N
     kept = hooks.gateway.replays.view.health(made["endpoint_id"]).catch_up
     assert kept is not None
     assert kept.loose == {}
+    assert hooks.gateway.replays.view.debt(made["endpoint_id"]) == Debt({Lane.ROUTINE: 0}, {}, 100)
 
 
 async def test_a_recovered_endpoint_does_well_again(hooks: World) -> None:

@@ -12,26 +12,8 @@ from shared.platform.signature import Ed25519Key, HmacKey
 from shared.platform.topics import Topic, key_of
 from tests.services.gateway.certificates import GOOD
 from tests.services.gateway.owners import call, register
+from tests.services.gateway.resealed import NEW, OLD, PATH, records_of, walk
 from tests.services.gateway.twins import NOON, World, record, world
-
-OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
-PATH = "/v1/secrets/reseal"
-
-
-async def walk(wire: World, limit: int = 2) -> list[dict[str, Any]]:
-    """Every page from the first to the last."""
-    pages: list[dict[str, Any]] = []
-    cursor = None
-    while not pages or cursor is not None:
-        answer = await wire.http.post(PATH, json={"cursor": cursor, "limit": limit}, headers=wire.operator)
-        assert answer.status_code == 200, answer.text
-        pages.append(answer.json())
-        cursor = pages[-1]["next"]
-    return pages
-
-
-def records_of(wire: World) -> list[Any]:
-    return [record(one.topic, one.key, one.value) for one in wire.topics.on(Topic.SUBSCRIPTION_STATE)]
 
 
 async def registered(sealer: Sealer, count: int) -> tuple[list[Any], list[dict[str, Any]]]:

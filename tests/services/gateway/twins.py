@@ -261,6 +261,7 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
         deliveries=deliveries,
         retries=Retries(deliveries, stories, topics, clock, SHARDS),
         replays=Replays(registry, health_view, OwnWrites(topics, health_view.apply), clock, LIFE),
+        followed=followed,
         tickets=Tickets(clock),
         clock=clock,
     )
