@@ -113,7 +113,10 @@ class Telling:
         if condition is None or condition.disabled_told == why.since:
             return
         said = {"since": rfc3339(why.since), "reason": why.reason, "disabled_at": rfc3339(why.at)}
-        if await self._tell(condition, News(endpoint_id, "endpoint.disabled", rfc3339(why.since), said)):
+        if not await self._tell(condition, News(endpoint_id, "endpoint.disabled", rfc3339(why.since), said)):
+            return
+        condition = self.conditions.own(endpoint_id)  # not yet on record, the one before may be forgotten by now
+        if condition is not None:
             condition.disabled_told = why.since
             await self.conditions.write(condition)
 

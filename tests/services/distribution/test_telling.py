@@ -1,7 +1,8 @@
 """What an owner is told of an endpoint in trouble: at its other endpoints, once, signed, durably; and in the audit."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from services.distribution.telling import MOST_RECEIVERS
 from shared.domain.events import OwnerTold, parse_event
 from shared.domain.story import Lane
 from shared.domain.subscription import EndpointState
+from shared.platform.publishing import Appended, Outgoing
 from shared.platform.signature import sign
 from shared.platform.topics import Topic
 from tests.services.distribution.deliveries import (
@@ -23,11 +25,12 @@ from tests.services.distribution.deliveries import (
     delivery,
     endpoint,
     item,
+    nothing,
     record,
     released,
     subscription,
 )
-from tests.services.distribution.ledger import Bench
+from tests.services.distribution.ledger import Bench, Log
 
 SICK, OTHER = "ep_sick", "ep_other"
 SHARDS = frozenset({0})
@@ -186,6 +189,36 @@ async def test_gone_is_told_once_with_its_reason(bench: Bench) -> None:
         "reason": "gone",
         "disabled_at": "2026-11-24T12:00:01.000Z",
     }
+
+
+@dataclass
+class Interrupted(Log):
+    """A log that lets something happen while it is written to."""
+
+    meanwhile: Callable[[], None] = nothing
+
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:
+        self.meanwhile()
+        return await super().publish_all(outgoing)
+
+
+async def test_what_is_forgotten_while_it_is_told_is_told_once() -> None:
+    """A disabled endpoint of which there is no record yet is as good as one that does well."""
+    log = Interrupted()
+    bench = Bench(log=log)
+    bench.know(endpoint(SICK, URL), endpoint(OTHER), subscription("s1", SICK))
+    await bench.deliverer.gained(SHARDS)
+    await fail(bench, 0 * HOUR, Refused(410))
+    bench.read_registry()
+
+    def forget_all() -> None:
+        for each in bench.conditions.all():
+            bench.conditions.forget(each)
+
+    log.meanwhile = forget_all
+    for _ in range(3):
+        await bench.telling.look()
+    assert len(told(bench)) == len(audited(bench)) == 1
 
 
 async def test_a_successor_tells_of_an_endpoint_whose_record_alone_says_that_it_is_disabled(bench: Bench) -> None:
