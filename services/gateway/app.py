@@ -6,13 +6,17 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.gateway.accepted import Accepted
 from services.gateway.answer_headers import AnswerHeaders
 from services.gateway.body_rules import BodyRules
 from services.gateway.context import Gateway
+from services.gateway.cors import Cors
 from services.gateway.described import OPERATIONS, PAGE, name_scopes
 from services.gateway.knock import Knock
+from services.gateway.methods import Methods
 from services.gateway.problems import PROBLEMS
 from services.gateway.raw_path import with_uri
+from services.gateway.request_rates import HeldBack, RequestRates
 from services.gateway.routes import (
     deliveries,
     desk,
@@ -61,9 +65,19 @@ a story is read, `?uri=` may stand in place of the id's segment. The stream is `
 
 
 def create_app(
-    gateway: Gateway, health: Health, *, known: Callable[[], bool], public_site: bool, poll: Poll | None = None
+    gateway: Gateway,
+    health: Health,
+    *,
+    known: Callable[[], bool],
+    public_site: bool,
+    poll: Poll | None = None,
+    origins: frozenset[str] = frozenset(),
+    rates: RequestRates | None = None,
 ) -> FastAPI:
-    """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll."""
+    """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll.
+
+    `origins`: of pages that may read the answers; `rates`: what one key may ask, None for no limit.
+    """
     app = FastAPI(
         title="Slugline", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, redirect_slashes=False,
         separate_input_output_schemas=False,
@@ -78,9 +92,13 @@ def create_app(
     answer_problems(app, PROBLEMS)
     app.add_middleware(Shelf, kept=gateway.kept, visible=gateway.visible)
     app.add_middleware(Timing)
+    app.add_middleware(HeldBack, rates=rates)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=known, public_site=public_site)
     app.add_middleware(BodyRules)
+    app.add_middleware(Accepted)
+    app.add_middleware(Methods, routes=[*app.routes, *(route for router in ROUTERS for route in router.routes)])
     app.add_middleware(RawPath, rewrite=with_uri)
+    app.add_middleware(Cors, origins=origins)
     app.add_middleware(AnswerHeaders)  # added last, so that it is the first
     describe_problems(app, OPERATIONS)
     name_scopes(app, ROUTERS)

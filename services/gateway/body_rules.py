@@ -13,7 +13,7 @@ _TOO_LARGE: Final = f"a body may have {MOST_BYTES} bytes here"
 
 
 class BodyRules:
-    """ASGI layer: 413 beyond 1 MiB, 415 for anything but JSON; a body without a length is counted as it comes."""
+    """ASGI layer: 413 beyond 1 MiB, 415 for anything but plain JSON; a body without a length is counted as it comes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -28,6 +28,8 @@ class BodyRules:
             await Problem(Code.TOO_LARGE, _TOO_LARGE).response()(scope, receive, send)
         elif (int(length) or "transfer-encoding" in headers) and not _is_json(headers.get("content-type", "")):
             await Problem(Code.UNSUPPORTED_TYPE, "send application/json").response()(scope, receive, send)
+        elif headers.get("content-encoding", "identity").lower() != "identity":
+            await Problem(Code.UNSUPPORTED_TYPE, "send the body uncompressed").response()(scope, receive, send)
         else:
             await self.app(scope, _Counted(receive), send)
 

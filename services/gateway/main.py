@@ -1,6 +1,7 @@
 """The composition root of the gateway: settings in, connections opened, jobs run."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from services.gateway.health_view import HealthView
 from services.gateway.in_transit import InTransit
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
+from services.gateway.origins import origins_of
 from services.gateway.own_writes import OwnWrites
 from services.gateway.ports import Apply
 from services.gateway.read_cache import ReadCache
@@ -30,6 +32,7 @@ from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
 from services.gateway.rehearsals import Rehearsals
 from services.gateway.replays import Replays
+from services.gateway.request_rates import RequestRates
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.settings import GatewaySettings
@@ -60,12 +63,15 @@ from shared.platform.jobs import GRACE_SECONDS, Job, run
 from shared.platform.parking import DeadLetters
 from shared.platform.principals import PrincipalBook
 from shared.platform.publishing import Publisher
+from shared.platform.rates import OwnGrants
 from shared.platform.reading import Lookup, Tail
 from shared.platform.redis import connect
+from shared.platform.redis_rates import RedisGrants
 from shared.platform.sealing import Sealer
 from shared.platform.topics import Topic, spec
 
 VIEWS_GROUP = "views"
+MIB = 1024 * 1024
 AT_MOST = 16
 ROUTINE_AT_ONCE = 8
 """Routine releases that the stream takes before it may hear of a flash."""
@@ -86,6 +92,7 @@ class _Outside:
     publisher: Publisher
     lookup: Lookup
     views: RedisViews
+    grants: RedisGrants
     sealer: Sealer
     policy: EgressPolicy
     clock: BrokerClock
@@ -109,7 +116,15 @@ async def jobs(
 
     access = StreamAccess(gateway.keys.book.who, all_known, gateway.registry, gateway.tickets)
     hub = await _hub(settings, opened, gateway.desk, followed, access, outside.life, health)
-    app = create_app(gateway, health, known=all_known, public_site=settings.public_site, poll=poll_endpoint(hub))
+    app = create_app(
+        gateway,
+        health,
+        known=all_known,
+        public_site=settings.public_site,
+        poll=poll_endpoint(hub),
+        origins=origins_of(settings.cors_origins),
+        rates=_rates(settings, outside) if settings.request_rate else None,
+    )
     serving = partial(
         serve,
         app,
@@ -141,6 +156,7 @@ async def _open(settings: GatewaySettings, opened: AsyncExitStack) -> _Outside:
         publisher=await opened.enter_async_context(Publisher(kafka, "gateway", on_append_time=clock.observe)),
         lookup=await opened.enter_async_context(Lookup(kafka)),
         views=RedisViews(redis, f"{kafka.topic_prefix}views:"),
+        grants=RedisGrants(redis, kafka.topic_prefix),
         sealer=sealer,
         policy=policy,
         clock=clock,
@@ -172,7 +188,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside, followed: Follow
         decisions=Decisions(desk, transit, publisher, audit, clock),
         texts=KafkaTexts(outside.lookup),
         stories=stories,
-        kept=ReadCache(outside.views, desk, followed),
+        kept=ReadCache(outside.views, desk, followed, settings.read_cache_mb * MIB),
         registry=registry,
         registrar=Registrar(registry, entries, publisher, keychain, rules, clock, shards),
         keychain=keychain,
@@ -188,6 +204,10 @@ def _put_together(settings: GatewaySettings, outside: _Outside, followed: Follow
         public_url=settings.public_url,
     )
     return gateway, entries.apply
+
+
+def _rates(settings: GatewaySettings, outside: _Outside) -> RequestRates:
+    return RequestRates(settings.request_rate, outside.grants, OwnGrants(time.monotonic))
 
 
 def _views_jobs(settings: GatewaySettings, outside: _Outside, health: Health) -> dict[str, Job]:

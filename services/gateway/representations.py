@@ -10,6 +10,8 @@ from typing import Final
 
 import cramjam
 
+from services.gateway.weights import weights_of
+
 CACHE_CONTROL: Final = b"private, no-cache"
 """Whoever keeps it asks again each time, so that a kill, a withhold and a new release count at the next look."""
 VARY: Final = b"Accept-Encoding, Authorization"
@@ -104,16 +106,7 @@ class Representation:
 @lru_cache(maxsize=256)
 def _preferred(accept: str) -> str:
     """The coding of the highest weight (RFC 9110, 12.5.3), of equal ones the smaller; identity if none is wanted."""
-    weights = dict(_weighed(part) for part in accept.lower().split(","))
+    weights = weights_of(accept)
     wanted = {coding: weights.get(coding, weights.get("*", 0.0)) for coding in _CODINGS}
     best = max(_CODINGS, key=lambda coding: wanted[coding])
     return best if wanted[best] > 0 and wanted[best] >= weights.get("identity", 0.0) else IDENTITY
-
-
-def _weighed(part: str) -> tuple[str, float]:
-    name, _, parameters = part.partition(";")
-    _, _, weight = parameters.partition("q=")
-    try:
-        return name.strip(), float(weight) if weight else 1.0
-    except ValueError:
-        return name.strip(), 0.0

@@ -1,7 +1,8 @@
 """What is the gateway told? Its settings, read once."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
+from services.gateway.origins import origins_of
 from shared.platform.egress import STANDARD_PORTS
 from shared.platform.settings import CommonSettings
 
@@ -30,6 +31,24 @@ class GatewaySettings(CommonSettings):
     public_url: str = Field(
         default="", description="base URL that feeds name as their own, without a slash at its end; else the request's"
     )
+    cors_origins: str = Field(
+        default="", description="origins (comma separated, scheme://host[:port]) whose web pages may call the API"
+    )
+    request_rate: float = Field(
+        default=10_000.0,
+        ge=0,
+        le=1_000_000,
+        description="requests per second of one API key, over all gateways, ten seconds of it at once; 0: no limit",
+    )
+    read_cache_mb: int = Field(
+        default=64, ge=1, le=65_536, description="MiB of answers about stories that a gateway keeps in memory"
+    )
     drain_s: float = Field(
         default=2.0, ge=0, le=120, description="seconds over which a stopping gateway lets its stream clients go"
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, names: str) -> str:
+        origins_of(names)
+        return names

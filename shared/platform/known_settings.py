@@ -28,11 +28,14 @@ KNOWN: tuple[str, ...] = (
     "WIRE_SUBSCRIBER_RATE",
     "WIRE_WEBHOOK_CLIENT",
     # gateway
+    "WIRE_CORS_ORIGINS",
     "WIRE_DRAIN_S",
     "WIRE_GATEWAY_PORT",
     "WIRE_OPERATOR_KEY",
     "WIRE_PUBLIC_SITE",
     "WIRE_PUBLIC_URL",
+    "WIRE_READ_CACHE_MB",
+    "WIRE_REQUEST_RATE",
     # ingest
     "WIRE_ACCEPT_WITHIN_S",
     "WIRE_FEED_EVERY_S",

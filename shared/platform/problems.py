@@ -34,6 +34,7 @@ class Code(Enum):
     FORBIDDEN = ("forbidden", 403, "Forbidden")
     NOT_FOUND = ("not-found", 404, "Not Found")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "Method Not Allowed")
+    NOT_ACCEPTABLE = ("not-acceptable", 406, "Not Acceptable")
     REQUEST_TIMEOUT = ("request-timeout", 408, "Request Timeout")
     CONFLICT = ("conflict", 409, "Conflict")
     KILLED = ("killed", 410, "Killed")

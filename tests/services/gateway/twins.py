@@ -29,6 +29,7 @@ from services.gateway.registrar import Registrar
 from services.gateway.registry import Registry
 from services.gateway.rehearsals import Rehearsals
 from services.gateway.replays import Replays
+from services.gateway.request_rates import RequestRates
 from services.gateway.resealing import Resealing
 from services.gateway.retries import Retries
 from services.gateway.stories import Stories
@@ -37,6 +38,7 @@ from services.gateway.subscriptions import Subscriptions
 from services.gateway.tickets import Tickets
 from services.gateway.views.documents import Document
 from services.gateway.views.ports import Place, Reached, ViewsMissing
+from services.gateway.visible import Visible, everything
 from shared.domain.events import DeskDecided, parse_event
 from shared.domain.keys import Scope, hash_key
 from shared.domain.lifecycle import Deciding, Position, decide
@@ -230,7 +232,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = SEALER) -> AsyncIterator[World]:
+async def world(
+    *,
+    public_site: bool = False,
+    allow: str = "",
+    sealer: Sealer = SEALER,
+    origins: frozenset[str] = frozenset(),
+    rates: RequestRates | None = None,
+    visible: Visible = everything,
+) -> AsyncIterator[World]:
     """A gateway over twins, its tables loaded."""
     followed = Followed()
     followed.loaded = True
@@ -264,9 +274,10 @@ async def world(*, public_site: bool = False, allow: str = "", sealer: Sealer = 
         followed=followed,
         tickets=Tickets(clock),
         clock=clock,
+        visible=visible,
     )
     desk.all_loaded()
-    app = create_app(gateway, health, known=lambda: known[0], public_site=public_site)
+    app = create_app(gateway, health, known=lambda: known[0], public_site=public_site, origins=origins, rates=rates)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as http:
         made = World(
