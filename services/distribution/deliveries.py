@@ -33,7 +33,8 @@ class Delivery:
     `overtaken_by`: the newer release that went through the other lane first. `term`: see `Tenure`. `lapsed`: why it
     is given up unsent. `reread`: the catch-up reader took it from the log anew; `again`: on request, also if the
     endpoint has it; either has `undone` called instead of `done` when it is to be done still. `flying`: its turn has
-    come; `landed`: its answer has come, and it holds no slot any more; `settled`: somebody else sees to it by now.
+    come; `landed`: its answer has come, and it holds no slot any more; `settled`: somebody else sees to it by now;
+    `paced`: it was let go by its endpoint's rate.
     """
 
     delivery_id: str
@@ -57,6 +58,7 @@ class Delivery:
     settled: bool = False
     flying: bool = False
     landed: bool = False
+    paced: bool = False
     told: Told | None = None
     story_id: str = field(init=False)
     """The story, or the delivery itself for what is no release: only one of a story is in flight at a time."""

@@ -92,7 +92,7 @@ def owner_with(on: Means, settings: DistributionSettings) -> Owner:
         workers.wake()
 
     pace = Pace(registry, throttle, settings.subscriber_rate)
-    queues = FairQueues(settings.send_slots, pace=pace, later=back_after)
+    queues = FairQueues(settings.send_slots, pace=pace, later=back_after, unspent=pace.unspent)
     workers = Workers(queues, settings.send_slots)
 
     def queue(delivery: Delivery) -> None:
@@ -120,6 +120,7 @@ def owner_with(on: Means, settings: DistributionSettings) -> Owner:
         on.tables.replays,
         conditions,
         on.missed,
+        on.attempts,
         on.tables.recipients,
         tried,
         queues,

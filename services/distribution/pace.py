@@ -24,3 +24,9 @@ class Pace:
         return self.throttle.take(
             endpoint_id, endpoint.rate_limit, endpoint.subscriber, self.subscriber_rate, self.throttle.clock()
         )
+
+    def unspent(self, endpoint_id: str) -> None:
+        """The one that was let go last was not sent after all."""
+        endpoint = self.registry.endpoints.get(endpoint_id)
+        if endpoint is not None:
+            self.throttle.give_back(endpoint_id, endpoint.rate_limit, endpoint.subscriber, self.subscriber_rate)

@@ -69,6 +69,13 @@ class AttemptLog(Protocol):
         """
         ...
 
+    async def newest_delivered(self, shard: int, endpoint_id: str, since: datetime) -> dict[str, int]:
+        """Return by story which newest release an endpoint has been delivered since a time, where it is not the first.
+
+        Reads the shard's rows of all that time. Waits for a broker that is away.
+        """
+        ...
+
     async def flash_backlog(self, shards: frozenset[int]) -> dict[int, int]:
         """Return where `delivery.due.flash` ends now, for those of the shards in which something of it waits."""
         ...

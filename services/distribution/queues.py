@@ -21,6 +21,10 @@ def at_any_pace(endpoint_id: str) -> float:
     return 0.0
 
 
+def nothing_spent(endpoint_id: str) -> None:
+    """Who takes back what nobody has counted."""
+
+
 def at_no_time(seconds: float, endpoint_id: str) -> None:
     """The timer of queues that hold nobody back."""
 
@@ -36,15 +40,18 @@ class FairQueues:
         probation: float = 0.2,
         pace: Callable[[str], float] = at_any_pace,
         later: Callable[[float, str], None] = at_no_time,
+        unspent: Callable[[str], None] = nothing_spent,
     ) -> None:
         """`reserved` of the slots are for flashes only.
 
         New, slow and failing endpoints get at most `probation` of them for flashes, and as much for the rest.
         `pace` is asked before each delivery of an endpoint: 0.0, or the seconds until it is worth asking again. The
         endpoint is out of line until then, at no cost; `later` is to call `go_on` with it after so many seconds.
+        `unspent` is told when what `pace` let go was not sent.
         """
         self._pace = pace
         self._later = later
+        self._unspent = unspent
         self._slots = slots
         self._routine_slots = slots - max(1, int(slots * reserved))
         self._probation_slots = max(1, int(slots * probation))
@@ -92,15 +99,12 @@ class FairQueues:
         if self._in_flight >= self._slots:
             return None
         while (queue := self._next_flash()) is not None:
-            if not self._is_held(queue, FLASHES) and (delivery := self._start(queue, FLASHES)) is not None:
+            if (delivery := self._go(queue, FLASHES)) is not None:
                 return delivery
         if self._in_flight >= self._routine_slots:
             return None
         while (queue := self._next_in_turn()) is not None:
-            if (
-                not self._is_held(queue, LINES)
-                and (delivery := self._start(queue, self._open_to(queue, LINES))) is not None
-            ):
+            if (delivery := self._go(queue, LINES)) is not None:
                 return delivery
         return None
 
@@ -123,6 +127,8 @@ class FairQueues:
         self._probed[delivery.urgency in FLASHES].discard(delivery.delivery_id)
         if ok is not None:
             queue.manners.judge(seconds, ok=ok, back_off=back_off)
+        elif delivery.paced:
+            self._unspent(delivery.endpoint_id)
 
     def finish(
         self, delivery: Delivery, seconds: float = 0.0, *, ok: bool | None = None, back_off: bool = False
@@ -152,16 +158,22 @@ class FairQueues:
             if queue.idle:
                 self._rest(queue)
 
-    def _is_held(self, queue: EndpointQueue, lines: tuple[Urgency, ...]) -> bool:
-        """Ask an endpoint's pace; what withdraws a story never waits for it."""
+    def _go(self, queue: EndpointQueue, lines: tuple[Urgency, ...]) -> Delivery | None:
+        """Start an endpoint's next delivery, if its pace lets it go; what withdraws a story never waits for that."""
         open_to = self._open_to(queue, lines)
-        if not queue.has_work(open_to) or any(each.is_notice for each in queue.lines["flash"]):
-            return False
-        seconds = self._pace(queue.endpoint_id)
-        if seconds > 0.0:
+        if not queue.has_work(open_to):
+            return None
+        paced = not any(each.is_notice for each in queue.lines["flash"])
+        if paced and (seconds := self._pace(queue.endpoint_id)) > 0.0:
             queue.held = True
             self._later(seconds, queue.endpoint_id)
-        return queue.held
+            return None
+        delivery = self._start(queue, open_to)
+        if delivery is not None:
+            delivery.paced = paced
+        elif paced:
+            self._unspent(queue.endpoint_id)
+        return delivery
 
     def _rested(self, delivery: Delivery) -> Manners:
         return self._manners.pop(delivery.endpoint_id, None) or Manners()

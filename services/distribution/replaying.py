@@ -11,7 +11,7 @@ from services.distribution.attempts import Tried
 from services.distribution.catching_up import stepping
 from services.distribution.conditions import Conditions
 from services.distribution.detour import LANES, Place
-from services.distribution.ports import Clock, Publishing, ReleasedLog
+from services.distribution.ports import AttemptLog, Clock, Publishing, ReleasedLog
 from services.distribution.queues import FairQueues
 from services.distribution.recipients import Recipients
 from services.distribution.replay_book import ReplayBook
@@ -22,6 +22,7 @@ from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
 from shared.domain.replays import Replay, ReplayState
 from shared.domain.story import Lane
+from shared.domain.subscription import Ordering
 from shared.platform.logs import logger
 from shared.platform.topics import Topic, key_of
 
@@ -45,6 +46,8 @@ class Run:
     position: dict[Lane, int]
     end: dict[Lane, int]
     written_at: datetime
+    has: dict[str, int] = field(default_factory=dict)
+    """By story the newest release that its endpoint had when this began, as far as that refuses an older one."""
     open: dict[Place, tuple[int, datetime | None]] = field(default_factory=dict)
     resume_at: datetime | None = None
     sent: int = 0
@@ -86,6 +89,7 @@ class Replaying:
     book: ReplayBook
     conditions: Conditions
     released: ReleasedLog
+    log: AttemptLog
     recipients: Recipients
     tried: Tried
     queues: FairQueues
@@ -154,10 +158,28 @@ class Replaying:
             position[lane] = max(begin, position.get(lane, (asked.start or {}).get(lane, last)))
         run = Run(asked, term, position, {lane: end.get(lane, 0) for lane in LANES}, self.clock.now())
         run.sent, run.skipped = asked.sent, asked.skipped
+        run.has = await self._newest_had(run)
         self._runs[asked.replay_id] = run
         if asked.state == "requested":
             await self._write(run, "running")
         return run
+
+    async def _newest_had(self, run: Run) -> dict[str, int]:
+        """What `Tried` may have forgotten; under `latest` the newest release of all refuses the older ones anyway."""
+        endpoint_id = run.replay.endpoint_id
+        if self.conditions.registry.ordering_of(endpoint_id) is not Ordering.EVERY:
+            return {}
+        since = [at for lane in LANES if (at := await self._released_at(run, lane)) is not None]
+        if not since:
+            return {}
+        return await self.log.newest_delivered(self.conditions.shard_of(endpoint_id), endpoint_id, min(since))
+
+    async def _released_at(self, run: Run, lane: Lane) -> datetime | None:
+        """When the first release was released that is to be sent again of a lane."""
+        if run.position[lane] >= run.end[lane]:
+            return None
+        found = await self.released.read_from(lane, run.position[lane], AT_ONCE)
+        return next((event.data.item.released_at for _, event in found if event is not None), None)
 
     async def _hand_on(self, run: Run) -> bool:
         now, endpoint_id = self.clock.now(), run.replay.endpoint_id
@@ -219,8 +241,8 @@ class Replaying:
     def _hand_out(self, run: Run, place: Place, event: StoryReleased, tries: int) -> None:
         item, endpoint_id = event.data.item, run.replay.endpoint_id
         known = delivery_id(item.story_id, item.release_no, endpoint_id)
-        if self.tried.is_under_way(known):
-            self._skip(run, place)  # somebody else brings it
+        if self.tried.is_under_way(known) or item.release_no < run.has.get(item.story_id, 0):
+            self._skip(run, place)  # somebody else brings it, or has brought a newer one
             return
         before = self.tried.tries(known)
         run.open[place] = (tries + 1, None)

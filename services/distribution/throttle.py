@@ -112,8 +112,9 @@ class Throttle:
 
     def give_back(self, endpoint_id: str, rate: float | None, subscriber: str, subscriber_rate: float | None) -> None:
         """Undo a `take` that returned 0.0; once for each, with the same arguments."""
-        for piece in (self._slices.get(("endpoint", endpoint_id)), self._slices.get(("subscriber", subscriber))):
-            if piece is not None and piece.ask.rate in {rate, subscriber_rate}:
+        own, shared = self._slices.get(("endpoint", endpoint_id)), self._slices.get(("subscriber", subscriber))
+        for piece, asked in ((own, rate), (shared, subscriber_rate)):
+            if piece is not None and piece.ask.rate == asked:
                 piece.tokens += 1
 
     @property

@@ -39,7 +39,10 @@ def judge_orders(history: History) -> Orders:
 
 
 def _in_order(listener: Listener, story_id: str, came: list[Seen]) -> Iterator[Violation]:
-    """First arrivals must climb, and so must what is tried again after a refusal; a second taking is a repeat."""
+    """First arrivals must climb, and so must what is tried again after a refusal; a second taking is a repeat.
+
+    Under `every` a release may go in front of a newer one that came through the flash lane and was refused.
+    """
     newest = newest_taken = 0
     seen, taken = set[int](), set[int]()
     for one in came:
@@ -47,7 +50,8 @@ def _in_order(listener: Listener, story_id: str, came: list[Seen]) -> Iterator[V
         if is_late or (one.release_no not in taken and one.release_no < newest_taken):
             detail = f"release {one.release_no} ({one.kind}) came after release {newest if is_late else newest_taken}"
             yield Violation("order", story_id, listener.name, detail)
-        newest = max(newest, one.release_no)
+        if one.taken or listener.ordering != "every":
+            newest = max(newest, one.release_no)
         seen.add(one.release_no)
         if one.taken:
             newest_taken = max(newest_taken, one.release_no)

@@ -91,6 +91,9 @@ class Readings:
                 if record.timestamp_ms >= since and isinstance(event, DeliveryAttempted):
                     take(event)
 
+    async def newest_delivered(self, shard: int, endpoint_id: str, since: datetime) -> dict[str, int]:
+        raise NotImplementedError("no replays are asked for here")
+
     def _backlog_began(self) -> datetime:
         waiting = [
             due_from(self._log.of(*place)[offset])

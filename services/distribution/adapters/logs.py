@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from services.distribution.journal import TIER_OF
@@ -133,8 +134,26 @@ class KafkaAttemptLog:
                 take(event)
 
         began = await self._backlog_began(shards)
+        await self._read(shards, min(began, not_after or began), keep)
+
+    async def newest_delivered(self, shard: int, endpoint_id: str, since: datetime) -> dict[str, int]:
+        newest: dict[str, int] = {}
+        named = endpoint_id.encode()
+
+        def keep(record: Record) -> None:
+            if record.value is None or named not in record.value:  # decoding is what costs: most are somebody else's
+                return
+            with suppress(Unprocessable):  # told when the shard was gained
+                event = parse_event(record.value)
+                if isinstance(event, DeliveryAttempted) and _brought_more(event, endpoint_id):
+                    newest[event.story_id] = max(newest.get(event.story_id, 0), event.release_no or 0)
+
+        await self._read(frozenset({shard}), since, keep)
+        return newest
+
+    async def _read(self, shards: frozenset[int], since: datetime, take: Callable[[Record], None]) -> None:
         async with Tail(self._kafka, (Topic.ATTEMPTS,), shards) as tail:
-            await tail.load(keep, since=min(began, not_after or began) - LOOK_BACK)
+            await tail.load(take, since=since - LOOK_BACK)
 
     async def flash_backlog(self, shards: frozenset[int]) -> dict[int, int]:
         """Raises aiokafka's KafkaError without a broker."""
@@ -160,6 +179,12 @@ class KafkaAttemptLog:
         ]
         now = datetime.now(UTC)
         return min((min(due_from(record), now) for record in waiting), default=now)
+
+
+def _brought_more(event: DeliveryAttempted, endpoint_id: str) -> bool:
+    """Whether it took to an endpoint a release that may be newer than another one of its story."""
+    row = event.data
+    return row.endpoint_id == endpoint_id and row.state == "delivered" and (event.release_no or 0) > 1
 
 
 def due_from(record: Record) -> datetime:

@@ -19,7 +19,13 @@ class Paced:
         self.timers: list[tuple[float, str]] = []
         registry = Registry(lambda sealed: sealed)
         pace = Pace(registry, self.throttle, subscriber_rate)
-        queues = FairQueues(20, probation=1.0, pace=pace, later=lambda wait, at: self.timers.append((wait, at)))
+        queues = FairQueues(
+            20,
+            probation=1.0,
+            pace=pace,
+            later=lambda wait, at: self.timers.append((wait, at)),
+            unspent=pace.unspent,
+        )
         self.bench = Bench(registry=registry, queues=queues)
 
     async def pass_time(self, seconds: float) -> int:
@@ -64,3 +70,14 @@ async def test_all_endpoints_of_a_subscriber_share_its_rate() -> None:
     paced.bench.know(endpoint("ep_1"), endpoint("ep_2"), subscription(), subscription("s2", "ep_2"))
     await paced.owe(100, "ep_1", "ep_2")
     assert 36 <= await paced.pass_time(2) <= 46
+
+
+async def test_what_is_not_sent_after_all_uses_up_nothing_of_the_rate() -> None:
+    """A hundred were superseded while they waited at two a second: the one that counts does not stand behind them."""
+    paced = Paced(subscriber_rate=2)
+    paced.bench.know(endpoint("ep_1", rate_limit=2), subscription())
+    await paced.owe(100, "ep_1")
+    for each in range(99):
+        paced.bench.standings.move(item(2, story_id=f"urn:{each}"))
+    assert await paced.pass_time(2) == 1
+    assert {row.data.state for row in paced.bench.log.rows()} == {"delivered", "superseded"}

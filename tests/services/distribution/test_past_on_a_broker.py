@@ -7,7 +7,9 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from services.distribution.adapters.freshness import Freshness
-from services.distribution.adapters.logs import LANES, Groups, KafkaReleasedLog
+from services.distribution.adapters.logs import LANES, Groups, KafkaAttemptLog, KafkaReleasedLog
+from services.distribution.attempts import row_of
+from services.distribution.deliveries import Delivery
 from services.distribution.main import MATCHER
 from services.distribution.tables import TOPICS
 from shared.domain.events import encode_event
@@ -20,7 +22,7 @@ from shared.platform.reading import Lookup, Tail
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, key_of, name
-from tests.services.distribution.deliveries import item, released, subscription
+from tests.services.distribution.deliveries import NOON, item, released, subscription
 
 
 @pytest.fixture
@@ -92,3 +94,18 @@ async def test_what_passed_on_one_lane_is_known_while_the_other_is_behind(
     assert [(one.topic, one.offset) for one in taken] == [(Topic.RELEASED_FLASH, place) for place in places[:2]]
     assert newest is not None
     assert (newest.data.item.release_no, newest.data.item.seq) == (3, places[1])
+
+
+async def test_the_log_tells_the_newest_release_that_an_endpoint_has(
+    kafka: KafkaSettings, publisher: Publisher
+) -> None:
+    """By story, of that endpoint alone, of what it took; a first release can be newer than nothing."""
+    taken = [("ep_1", "urn:a", 2, "delivered"), ("ep_1", "urn:a", 3, "retrying"), ("ep_1", "urn:b", 1, "delivered")]
+    for endpoint_id, story_id, release_no, state in [*taken, ("ep_2", "urn:a", 4, "delivered")]:
+        delivery = Delivery(story_id, endpoint_id, 0, b"", lambda: None, item=item(release_no, story_id=story_id))
+        row = row_of(delivery, "sub_1", state, "", NOON, n=1)
+        await publisher.publish(Topic.ATTEMPTS, "0", row.encoded(row.event_id), partition=0)
+    async with Lookup(kafka) as lookup:
+        groups = Groups(kafka, lookup, MATCHER, tuple(LANES.values()))
+        log = KafkaAttemptLog(kafka, groups, groups)
+        assert await log.newest_delivered(0, "ep_1", NOON) == {"urn:a": 2}

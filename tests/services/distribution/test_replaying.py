@@ -10,7 +10,7 @@ from shared.domain.events import encode_event
 from shared.domain.item import Item
 from shared.domain.replays import REPLAY, Replay, ReplayState
 from shared.domain.story import Kind, Lane
-from shared.domain.subscription import EndpointState
+from shared.domain.subscription import EndpointState, Ordering
 from shared.platform.topics import Topic, key_of
 from tests.services.distribution.deliveries import (
     NOON,
@@ -237,3 +237,23 @@ async def test_what_cannot_be_read_is_passed_over(bench: Bench) -> None:
     ask(bench, since=None, start={"routine": 99})
     await play(bench, 5)
     assert told(bench).sent == 1
+
+
+async def test_an_older_release_is_not_sent_behind_a_newer_one_that_the_endpoint_had_long_ago() -> None:
+    """To an endpoint that wants every release, too: the delivery log knows, whatever its owner has forgotten."""
+    bench = Bench()
+    bench.know(endpoint("ep_1"), subscription(ordering=Ordering.EVERY))
+    await bench.deliverer.gained(SHARDS)
+    for number in (1, 2, 3):
+        made = item(number, Kind.UPDATE, story_id=STORY).model_copy(update={"seq": number})
+        bench.log.lanes[Lane.ROUTINE, number] = released(made)
+        bench.recipients.add(STORY, ["ep_1"])
+        await bench.deliverer.handle(block_record(made, "ep_1", offset=number))
+        await bench.work()
+    before = sent(bench)
+    bench.wire.sent.clear()
+    bench.tried.forget(SHARDS, bench.shard_of)
+    ask(bench)
+    await play(bench)
+    assert sent(bench) == before[-1:]
+    assert (told(bench).sent, told(bench).skipped) == (1, 2)
