@@ -5,7 +5,7 @@ from dataclasses import replace
 from shared.platform.topics import Topic, partition_of, spec
 from tests.chaos.hand_made import Made, near, told
 from tests.chaos.history import Event, Reading
-from tests.chaos.judge import judge
+from tests.chaos.judge import FEW_DUPLICATES, judge
 from tests.chaos.poison import is_misplaced
 
 
@@ -118,12 +118,12 @@ def test_a_webhook_that_does_not_verify_is_found() -> None:
 
 def test_too_many_repeats_are_too_many_though_faults_were_near() -> None:
     """Half a per cent of the deliveries may come twice, and a few in a short run."""
-    made = Made([told("single", number) for number in range(42)])
+    made = Made([told("single", number) for number in range(FEW_DUPLICATES + 2)])
     made.windows.append(near(made.endpoint.came[0].at + 1))
     again = [replace(one, at=one.at + 3) for one in made.endpoint.came]
-    made.endpoint.came += again[:40]
+    made.endpoint.came += again[:FEW_DUPLICATES]
     assert made.kinds() == set()
-    made.endpoint.came += again[40:]
+    made.endpoint.came += again[FEW_DUPLICATES:]
     assert made.kinds() == {"duplicates"}
 
 
