@@ -9,6 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from markupsafe import Markup
 
+from services.gateway.examples import add_examples
 from services.gateway.routes.asking import Needs
 from services.gateway.routes.stories import FILTER_PARAMETERS
 from shared.platform.api_page import SCOPES, ApiPage
@@ -110,7 +111,7 @@ def scopes_of(routers: Iterable[APIRouter]) -> dict[tuple[str, str], list[str]]:
 
 
 def name_scopes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Write the scope that each route asks for into the description of its operation."""
+    """Write the scope that each route asks for into the description of its operation, and examples of all bodies."""
     made, scopes = app.openapi, scopes_of(routers)
 
     def openapi() -> dict[str, Any]:
@@ -118,6 +119,7 @@ def name_scopes(app: FastAPI, routers: Iterable[APIRouter]) -> None:
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 operation[SCOPES] = scopes.get((path, method), [])
+        add_examples(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document

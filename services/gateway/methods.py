@@ -14,7 +14,7 @@ class Methods:
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self.app = app
-        self._known = [(one.path_regex, frozenset(one.methods or ())) for one in routes if isinstance(one, Route)]
+        self._routes = [one for one in routes if isinstance(one, Route)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,7 +32,9 @@ class Methods:
         await self.app({**scope, "method": "GET"} if is_head else scope, receive, adapted)
 
     def _with_allow(self, path: str, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        methods = {method for regex, methods in self._known if regex.match(path) for method in methods}
+        found = [one for one in self._routes if one.path_regex.match(path)]
+        nearest = min((len(one.param_convertors) for one in found), default=0)  # a name before any value of that place
+        methods = {method for one in found if len(one.param_convertors) == nearest for method in one.methods or ()}
         if "GET" in methods:
             methods.add("HEAD")
         return [*((name, value) for name, value in headers if name != b"allow"),

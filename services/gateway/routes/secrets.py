@@ -18,7 +18,7 @@ class Page(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before")
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 200
+    limit: Annotated[int, Field(ge=1, le=1_000, strict=True)] = 200
 
 
 FIRST = Page()

@@ -240,6 +240,7 @@ async def world(
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
     visible: Visible = everything,
+    wait_s: float = 0.05,
 ) -> AsyncIterator[World]:
     """A gateway over twins, its tables loaded."""
     followed = Followed()
@@ -257,8 +258,8 @@ async def world(
     gateway = Gateway(
         keys=KeyRing(book, OwnWrites(topics, book.apply), audit, clock, "local"),
         desk=desk,
-        receipts=Receipts(desk, transit, clock, wait_s=0.05),
-        decisions=Decisions(desk, transit, topics, audit, clock, wait_s=0.05),
+        receipts=Receipts(desk, transit, clock, wait_s=wait_s),
+        decisions=Decisions(desk, transit, topics, audit, clock, wait_s=wait_s),
         texts=texts,
         stories=stories,
         kept=ReadCache(views, desk, followed),
