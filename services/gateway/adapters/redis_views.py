@@ -91,6 +91,9 @@ class RedisViews:
 
     async def serving(self) -> str | None:
         async with _answering():
+            policy = (await self._client.info("memory")).get("maxmemory_policy", "")
+            if str(policy).startswith("allkeys"):
+                raise ViewsMissing(f"Redis may drop parts of the views: maxmemory-policy is {policy}, not noeviction")
             return _word(await self._client.get(self._key("serving")))
 
     async def begin(self) -> str:

@@ -184,6 +184,33 @@ async def test_views_say_how_far_they_have_come(views: RedisViews) -> None:
     assert not await views.reach("g0", Position(99, 99))
 
 
+@pytest.mark.parametrize(
+    ("policy", "may"), [("noeviction", True), ("volatile-ttl", True), ("allkeys-lru", False), ("allkeys-random", False)]
+)
+async def test_a_redis_that_may_drop_parts_of_the_views_holds_none(
+    views: RedisViews, client: redis.asyncio.Redis, policy: str, may: bool
+) -> None:
+    """A dropped story would be a 404 for what is there; what has a time to live is nobody's view."""
+    before = (await client.config_get("maxmemory-policy"))["maxmemory-policy"]
+    await client.config_set("maxmemory-policy", policy)
+    try:
+        if may:
+            assert await views.serving()
+        else:
+            with pytest.raises(ViewsMissing, match=policy):
+                await views.serving()
+    finally:
+        await client.config_set("maxmemory-policy", str(before))
+
+
+async def test_no_view_has_a_time_to_live(views: RedisViews, client: redis.asyncio.Redis, unique: str) -> None:
+    """So that eviction by time takes hints only."""
+    await serve(views, *LIFE)
+    lives = {key: await client.ttl(key) async for key in client.scan_iter(match=f"{unique}:*")}
+    assert len(lives) > 3
+    assert set(lives.values()) == {-1}
+
+
 async def test_no_redis_is_missing_views() -> None:
     """A refused connection is not an error of the request."""
     away = RedisViews(connect("redis://127.0.0.1:1/0"), "x:")
