@@ -16,6 +16,7 @@ from services.gateway.knock import Knock
 from services.gateway.methods import Methods
 from services.gateway.problems import PROBLEMS
 from services.gateway.raw_path import with_uri
+from services.gateway.repeated import Answers, Repeated
 from services.gateway.request_rates import HeldBack, RequestRates
 from services.gateway.routes import (
     deliveries,
@@ -73,10 +74,12 @@ def create_app(
     poll: Poll | None = None,
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
+    answers: Answers | None = None,
 ) -> FastAPI:
     """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll.
 
-    `origins`: of pages that may read the answers; `rates`: what one key may ask, None for no limit.
+    `origins`: of pages that may read the answers; `rates`: what one key may ask, None for no limit;
+    `answers`: first answers by idempotency key, beside those in memory.
     """
     app = FastAPI(
         title="Slugline", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, redirect_slashes=False,
@@ -92,6 +95,7 @@ def create_app(
     answer_problems(app, PROBLEMS)
     app.add_middleware(Shelf, kept=gateway.kept, visible=gateway.visible)
     app.add_middleware(Timing)
+    app.add_middleware(Repeated, answers=answers)
     app.add_middleware(HeldBack, rates=rates)
     app.add_middleware(Knock, who=gateway.keys.book.who, known=known, public_site=public_site)
     app.add_middleware(BodyRules)

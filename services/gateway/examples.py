@@ -12,6 +12,13 @@ _RATE_HEADERS: Final = {
     "RateLimit-Policy": {"description": "`q` requests in `w` seconds", "schema": _TEXT, "example": '"key";q=10;w=10'},
     "RateLimit": {"description": "`r` left, whole in `t` seconds", "schema": _TEXT, "example": '"key";r=9;t=1'},
 }
+_IDEMPOTENCY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "the same request again has no second effect, and gets the first answer again",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 _EVERYWHERE: Final = (Code.NOT_ACCEPTABLE, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE)
 """What any operation under /v1 may answer, whatever its route says."""
 
@@ -19,14 +26,21 @@ _EVERYWHERE: Final = (Code.NOT_ACCEPTABLE, Code.TOO_MANY_REQUESTS, Code.UNAVAILA
 def add_examples(document: dict[str, Any]) -> None:
     """Give every body of the document an example, and every operation the problems that any may answer."""
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             answers = operation["responses"]
             if path.startswith("/v1/"):
                 _add_common(answers)
+            if path.startswith("/v1/") and method == "post" and not _has_key(operation):
+                operation["parameters"] = [*operation.get("parameters", []), _IDEMPOTENCY]
+                answers.setdefault("422", responses(422)[422])
             _exemplify(operation.get("requestBody", {}), document)
             for status, answer in answers.items():
                 _exemplify(answer, document)
                 _exemplify_problem(status, answer)
+
+
+def _has_key(operation: Mapping[str, Any]) -> bool:
+    return any(one["name"] == _IDEMPOTENCY["name"] for one in operation.get("parameters", []))
 
 
 def _add_common(answers: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from math import ceil
 from services.gateway.adapters.kafka_reads import KafkaEnds, KafkaTexts, ReleasedLog, epoch
 from services.gateway.adapters.names import SystemNames
 from services.gateway.adapters.redis_views import RedisViews
+from services.gateway.adapters.sealed_answers import SealedAnswers
 from services.gateway.app import create_app
 from services.gateway.context import Gateway
 from services.gateway.decisions import Decisions
@@ -93,6 +94,7 @@ class _Outside:
     lookup: Lookup
     views: RedisViews
     grants: RedisGrants
+    answers: SealedAnswers
     sealer: Sealer
     policy: EgressPolicy
     clock: BrokerClock
@@ -124,6 +126,7 @@ async def jobs(
         poll=poll_endpoint(hub),
         origins=origins_of(settings.cors_origins),
         rates=_rates(settings, outside) if settings.request_rate else None,
+        answers=outside.answers,
     )
     serving = partial(
         serve,
@@ -157,6 +160,7 @@ async def _open(settings: GatewaySettings, opened: AsyncExitStack) -> _Outside:
         lookup=await opened.enter_async_context(Lookup(kafka)),
         views=RedisViews(redis, f"{kafka.topic_prefix}views:"),
         grants=RedisGrants(redis, kafka.topic_prefix),
+        answers=SealedAnswers(redis, sealer, f"{kafka.topic_prefix}gateway:answer:"),
         sealer=sealer,
         policy=policy,
         clock=clock,
