@@ -59,7 +59,7 @@ class Dispatch:
         a shard that is not ours any more: its new owner does it all.
         """
         delivery.flying = True
-        if delivery.settled or not await self.tenure.confirmed(delivery):
+        if delivery.settled or not (self.tenure.holds(delivery) or await self.tenure.confirmed(delivery)):
             return None
         if not delivery.again and self.tried.is_done(delivery.delivery_id, delivery.attempts):  # read twice, done once
             if ended := self.tried.how_it_ended(delivery.delivery_id):
@@ -67,31 +67,33 @@ class Dispatch:
             delivery.done()
             return None
         endpoint = self.registry.endpoints.get(delivery.endpoint_id)
-        keys = self.registry.keys_of(delivery.endpoint_id, self.clock.now())
+        now = self.clock.now()
+        keys, has = self.registry.keys_of(delivery.endpoint_id, now), self._has(delivery)
+        ready = endpoint is not None and _is_ready(endpoint, keys)
         if endpoint is None or endpoint.state is EndpointState.DISABLED:
             await self._end(delivery, endpoint, "failed", f"endpoint {'disabled' if endpoint else 'deleted'}")
-        elif (verdict := self._verdict(delivery)) is not Verdict.SEND:
+        elif (verdict := self._verdict(delivery, has)) is not Verdict.SEND:
             reason = "a newer release" if verdict is Verdict.SUPERSEDED else ""
             await self._end(delivery, endpoint, verdict.value, reason)
         elif delivery.lapsed:
             await self._end(delivery, endpoint, GIVEN_UP, delivery.lapsed)
-        elif self.conditions.detains(delivery, ready=_is_ready(endpoint, keys)):
+        elif self.conditions.detains(delivery, ready=ready):
             await self._back_to_the_log(delivery, endpoint)
-        elif delivery.due_at and (tier := next_tier(delivery.due_at, self.clock.now())):
-            first = delivery.first_failed_at or self.clock.now()
+        elif delivery.due_at and (tier := next_tier(delivery.due_at, now)):
+            first = delivery.first_failed_at or now
             retry = retry_of(delivery, delivery.attempts, first, delivery.due_at)
             await self._carry(delivery, endpoint, retry, tier, "not due yet")
-        elif not _is_ready(endpoint, keys):
+        elif not ready:
             await self._put_off(delivery, endpoint, f"endpoint {endpoint.state}", PENDING_LASTS)
-        elif (older := self.in_turn.waits_for(delivery, self._has(delivery))) is not None:
+        elif (older := self.in_turn.waits_for(delivery, has)) is not None:
             await self._stand_back(delivery, endpoint, f"waits for release {older}")
         else:
-            return await self._post(delivery, endpoint, answered)
+            return await self._post(delivery, endpoint, keys, now, answered)
         return None
 
-    async def _post(self, delivery: Delivery, endpoint: Endpoint, answered: Answered) -> Outcome | None:
-        now = self.clock.now()
-        keys = self.registry.keys_of(endpoint.endpoint_id, now)
+    async def _post(
+        self, delivery: Delivery, endpoint: Endpoint, keys: list[SigningKey], now: datetime, answered: Answered
+    ) -> Outcome | None:
         headers = [
             ("content-type", "application/json"),
             ("user-agent", USER_AGENT),
@@ -109,13 +111,13 @@ class Dispatch:
 
     def _may_write(self, delivery: Delivery) -> bool:
         """The send gate, asked at the moment of writing to the socket."""
-        return self.tenure.holds(delivery) and self._verdict(delivery) is Verdict.SEND
+        return self.tenure.holds(delivery) and self._verdict(delivery, self._has(delivery)) is Verdict.SEND
 
     async def _settle(self, delivery: Delivery, endpoint: Endpoint, answer: Answer) -> None:
         outcome = answer.outcome
         if isinstance(outcome, GateShut):
             # asked again, the gate of a story that came back in this very moment may say "send" to the old text
-            killed = self._verdict(delivery) is Verdict.KILLED
+            killed = self._verdict(delivery, self._has(delivery)) is Verdict.KILLED
             await self._end(delivery, endpoint, "killed" if killed else "superseded", "the gate shut")
         elif isinstance(outcome, Delivered):
             # true whoever owns the shard by now, and the sooner a successor reads it the less comes twice
@@ -254,13 +256,13 @@ class Dispatch:
         """The newest release of the story that the endpoint has, or is owed through the lane that goes first."""
         return max(self.tried.has(delivery), self.in_turn.has(delivery), delivery.overtaken_by)
 
-    def _verdict(self, delivery: Delivery) -> Verdict:
-        if delivery.item is None:
+    def _verdict(self, delivery: Delivery, has: int) -> Verdict:
+        """What the gate says to an endpoint that has release `has` of the story."""
+        item = delivery.item
+        if item is None:
             return Verdict.SEND
         ordering = self.registry.ordering_of(delivery.endpoint_id)
-        standing = self.standings.of(delivery.story_id)
-        item = delivery.item
-        return gate(standing, item.kind, item.release_no, ordering, self._has(delivery))
+        return gate(self.standings.of(delivery.story_id), item.kind, item.release_no, ordering, has)
 
 
 def retry_of(delivery: Delivery, attempts: int, first_failed_at: datetime, due_at: datetime) -> Waits:

@@ -15,6 +15,9 @@ BURST = 1000
 
 QUANTUM = 0.05
 
+MOST_SPARE = 256
+"""Queues kept for the next endpoint that has something: to make one costs as much as to sign."""
+
 
 def at_any_pace(endpoint_id: str) -> float:
     """The pace of whoever has no rate."""
@@ -56,6 +59,7 @@ class FairQueues:
         self._routine_slots = slots - max(1, int(slots * reserved))
         self._probation_slots = max(1, int(slots * probation))
         self._queues: dict[str, EndpointQueue] = {}
+        self._spare: list[EndpointQueue] = []
         self._ring: deque[str] = deque()
         self._flashes: deque[str] = deque()
         self._ringed: set[str] = set()
@@ -86,7 +90,7 @@ class FairQueues:
         """Put a delivery at the end of its line."""
         queue = self._queues.get(delivery.endpoint_id)
         if queue is None:
-            queue = self._queues[delivery.endpoint_id] = EndpointQueue(delivery.endpoint_id, self._rested(delivery))
+            queue = self._queues[delivery.endpoint_id] = self._made(delivery.endpoint_id)
         queue.lines[delivery.urgency].append(delivery)
         queue.waiting += 1
         self._stand_in_line(queue)
@@ -175,13 +179,22 @@ class FairQueues:
             self._unspent(queue.endpoint_id)
         return delivery
 
-    def _rested(self, delivery: Delivery) -> Manners:
-        return self._manners.pop(delivery.endpoint_id, None) or Manners()
+    def _made(self, endpoint_id: str) -> EndpointQueue:
+        manners = self._manners.pop(endpoint_id, None) or Manners()
+        if not self._spare:
+            return EndpointQueue(endpoint_id, manners)
+        queue = self._spare.pop()
+        queue.endpoint_id, queue.manners = endpoint_id, manners
+        return queue
 
     def _rest(self, queue: EndpointQueue) -> None:
-        """An idle endpoint costs nothing but what is remembered of its behaviour."""
+        """An idle endpoint costs nothing but what is remembered of it; another one takes its empty lines."""
         del self._queues[queue.endpoint_id]
         self._manners[queue.endpoint_id] = queue.manners
+        if len(self._spare) < MOST_SPARE and not queue.held:
+            queue.deficit = 0.0
+            queue.credit.update(dict.fromkeys(queue.credit, 0))
+            self._spare.append(queue)
 
     def _stand_in_line(self, queue: EndpointQueue) -> None:
         if not queue.may_start:

@@ -38,6 +38,7 @@ class Registry:
     _by_subscriber: dict[str, set[str]] = field(default_factory=dict)
     _filters: FilterIndex = field(default_factory=FilterIndex)
     """Of every subscription that names an endpoint."""
+    _wanting_every: set[str] = field(default_factory=set)
     watchers: list[Changed] = field(default_factory=list)
 
     def apply(self, record: Record) -> None:
@@ -53,8 +54,7 @@ class Registry:
 
     def ordering_of(self, endpoint_id: str) -> Ordering:
         """`every` when any subscription of the endpoint asks for it."""
-        wanted = (self.subscriptions[each].ordering for each in self._by_endpoint.get(endpoint_id, ()))
-        return Ordering.EVERY if Ordering.EVERY in wanted else Ordering.LATEST
+        return Ordering.EVERY if endpoint_id in self._wanting_every else Ordering.LATEST
 
     def keys_of(self, endpoint_id: str, now: datetime) -> list[SigningKey]:
         """Return the signing keys in force, newest first; empty when the secret has not arrived yet."""
@@ -130,6 +130,7 @@ class Registry:
         before = self.subscriptions.pop(entity, None)
         if before and before.endpoint_id:
             self._by_endpoint.get(before.endpoint_id, set()).discard(entity)
+            self._note_ordering(before.endpoint_id)
         if subscription is None or not subscription.endpoint_id:
             self._filters.drop(entity)
         else:
@@ -137,6 +138,16 @@ class Registry:
             self._filters.put(entity, subscription.filter)
         if subscription is not None:
             self.subscriptions[entity] = subscription
+            if subscription.endpoint_id:
+                self._note_ordering(subscription.endpoint_id)
+
+    def _note_ordering(self, endpoint_id: str) -> None:
+        """Asked about for every delivery, several times; told of now and then."""
+        wanted = {self.subscriptions[each].ordering for each in self._by_endpoint.get(endpoint_id, ())}
+        if Ordering.EVERY in wanted:
+            self._wanting_every.add(endpoint_id)
+        else:
+            self._wanting_every.discard(endpoint_id)
 
 
 def _key(text: str) -> SigningKey:

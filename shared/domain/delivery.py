@@ -1,12 +1,18 @@
 """What a delivery is: its id, and the gate in front of the socket. The states of its tries: `events.Attempted`."""
 
-import base64
 import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import product
+from typing import Final
 
 from shared.domain.story import Kind
 from shared.domain.subscription import Ordering
+
+_BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_TEN_BITS: Final = tuple(map("".join, product(_BASE32, repeat=2)))
+"""How ten bits are written: the standard library goes digit by digit, which costs a tenth of a delivery."""
+_SHIFTS: Final = tuple(range(150, -1, -10))
 
 
 def delivery_id(story_id: str, release_no: int, endpoint_id: str) -> str:
@@ -20,8 +26,9 @@ def told_id(event: str, endpoint_id: str, threshold: str, receiver: str) -> str:
 
 
 def _hashed(*parts: str) -> str:
-    digest = hashlib.sha256("\t".join(parts).encode()).digest()
-    return base64.b32encode(digest[:20]).decode().lower()
+    """Return 160 bits of a SHA-256 in lower-case base32 (RFC 4648, section 6)."""
+    bits = int.from_bytes(hashlib.sha256("\t".join(parts).encode()).digest()[:20])
+    return "".join([_TEN_BITS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 @dataclass(frozen=True, slots=True)

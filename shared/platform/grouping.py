@@ -20,9 +20,8 @@ class _Group:
     """Records of one partition that go out with one call."""
 
     records: list[Outgoing] = field(default_factory=list)
-    confirmed: asyncio.Future[list[Appended]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    waiting: list[asyncio.Future[Appended]] = field(default_factory=list)
+    """Whoever gave a record, in the same order."""
 
 
 @dataclass(slots=True)
@@ -59,9 +58,10 @@ class Grouped:
             leaving = asyncio.create_task(self._leave(place))
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
-        number = len(group.records)
+        confirmed: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         group.records.append(Outgoing(topic, key, value, headers, partition))
-        return (await asyncio.shield(group.confirmed))[number]
+        group.waiting.append(confirmed)
+        return await confirmed
 
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:
         """Publish what its caller has put together already, as it is."""
@@ -72,12 +72,17 @@ class Grouped:
         while (group := self._next[place]).records:
             self._next[place] = _Group()
             try:
-                group.confirmed.set_result(await self.publisher.publish_all(group.records))
+                appended = await self.publisher.publish_all(group.records)
             except asyncio.CancelledError:
-                for ending in (group, self._next.pop(place)):
-                    ending.confirmed.cancel()
+                for each in (*group.waiting, *self._next.pop(place).waiting):
+                    each.cancel()
                 raise
             except Exception as error:  # noqa: BLE001 - theirs who wait
-                group.confirmed.set_exception(error)
-                group.confirmed.exception()  # seen, for the case that every one of them has gone
+                for each in group.waiting:
+                    if not each.done():
+                        each.set_exception(error)
+            else:
+                for each, at in zip(group.waiting, appended, strict=True):
+                    if not each.done():  # who was given up waiting for is told nothing
+                        each.set_result(at)
         del self._next[place]
