@@ -24,8 +24,8 @@ class Unnumbered(Dispatch):
 
     __slots__ = ()
 
-    def _verdict(self, delivery: Delivery) -> Verdict:
-        verdict = Dispatch._verdict(self, delivery)
+    def _verdict(self, delivery: Delivery, has: int) -> Verdict:
+        verdict = Dispatch._verdict(self, delivery, has)
         return Verdict.SEND if verdict is Verdict.SUPERSEDED else verdict
 
 

@@ -52,7 +52,7 @@ class Ungated(Dispatch):
 
     __slots__ = ()
 
-    def _verdict(self, delivery: Delivery) -> Verdict:
+    def _verdict(self, delivery: Delivery, has: int) -> Verdict:
         return Verdict.SEND
 
 
@@ -61,8 +61,8 @@ class DeafToKills(Dispatch):
 
     __slots__ = ()
 
-    def _verdict(self, delivery: Delivery) -> Verdict:
-        verdict = Dispatch._verdict(self, delivery)
+    def _verdict(self, delivery: Delivery, has: int) -> Verdict:
+        verdict = Dispatch._verdict(self, delivery, has)
         return Verdict.SEND if verdict is Verdict.KILLED else verdict
 
 
@@ -71,8 +71,8 @@ class Numberless(Dispatch):
 
     __slots__ = ()
 
-    def _verdict(self, delivery: Delivery) -> Verdict:
-        verdict = Dispatch._verdict(self, delivery)
+    def _verdict(self, delivery: Delivery, has: int) -> Verdict:
+        verdict = Dispatch._verdict(self, delivery, has)
         return Verdict.SEND if verdict is Verdict.SUPERSEDED else verdict
 
 

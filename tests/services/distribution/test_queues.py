@@ -325,9 +325,9 @@ def test_everything_is_taken_once_and_in_order_within_story_and_lane(
 def test_an_endpoint_takes_over_nothing_from_the_one_whose_lines_it_is_given() -> None:
     """Queues are used again: neither what was waiting nor what was earned goes to another endpoint."""
     queues = FairQueues(20, probation=1.0)
-    for line in ({}, {"retried": True}, {}, {"retried": True}):
-        queues.add(delivery("first", **line))
+    for retried in (False, True, False, True):
+        queues.add(delivery("first", retried=retried))
     drain(queues, {}, 4)
-    for line in ({"retried": True}, {}, {}, {}):
-        queues.add(delivery("second", **line))
+    for retried in (True, False, False, False):
+        queues.add(delivery("second", retried=retried))
     assert [one.urgency for one in drain(queues, {}, 9)] == ["first", "first", "retry", "first"]
