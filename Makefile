@@ -4,7 +4,7 @@ VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) -m deploy.local.bootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-delivery bench-embargoes bench-matching bench-rebuild bench-recovery bench-sender requirements clean
+.PHONY: help setup run containers demo down test check fmt journeys matrix chaos simulate bench bench-delivery bench-embargoes bench-gateway bench-matching bench-rebuild bench-recovery bench-sender requirements clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ bench-delivery: ## Measure webhooks beside floors, aims and bare loops (QUICK=1 
 bench-embargoes: ## File embargoes that end together: how long until all are released, and a flash meanwhile?
 	@$(BOOTSTRAP) dev
 	@$(VENV)/python -m tests.bench.embargoes $(ARGS)
+
+bench-gateway: ## Measure streams and reads beside floors, aims, a bare loop and nginx (QUICK=1 ROWS="steady flash")
+	@$(BOOTSTRAP) dev
+	@$(VENV)/python -m tests.bench.gateway $(if $(QUICK),--quick) $(ROWS) $(ARGS)
 
 bench-matching: ## Look up who wants a story among 10,000 distinct filters: how long does it take?
 	@$(BOOTSTRAP) dev --only-python

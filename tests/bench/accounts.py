@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,18 @@ class Account:
             f"{self.owed:,} owed, {self.arrived:,} received: "
             f"{self.lost:,} lost, {self.twice:,} twice, {self.strange:,} strange"
         )
+
+
+class Run(Protocol):
+    """A run that can say whether nothing was amiss in it."""
+
+    @property
+    def sound(self) -> bool: ...
+
+
+def sound(runs: Iterable[Run]) -> bool:
+    """Whether nothing was amiss in any of them."""
+    return all(run.sound for run in runs)
 
 
 def account(owed: Iterable[Hashable], arrived: Iterable[Hashable]) -> Account:

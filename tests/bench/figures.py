@@ -4,6 +4,9 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PERCENTILES = (50, 95, 99)
 
@@ -26,6 +29,11 @@ def spread(milliseconds: Sequence[float]) -> Spread | None:
     ordered = sorted(milliseconds)
     p50, p95, p99 = (ordered[math.ceil(len(ordered) * percentile / 100) - 1] for percentile in PERCENTILES)
     return Spread(len(ordered), p50, p95, p99, ordered[-1])
+
+
+def median(runs: Sequence[T], of: Callable[[T], float]) -> float:
+    """The median of something over the runs."""
+    return statistics.median(map(of, runs))
 
 
 def median_spread(runs: Sequence[Sequence[float]]) -> Spread | None:

@@ -8,7 +8,9 @@ UP_WITHIN_S = 20.0
 
 
 class Obeying:
-    """`counts` follow what the process tells (`count 3 4`), within a few milliseconds."""
+    """`counts` follow what the process tells (`count 3 4`), within a few milliseconds; `up`: its first answer."""
+
+    up = ""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.counts: Sequence[int] = (0, 0)
@@ -50,7 +52,7 @@ async def obeying(command: Sequence[str], environment: Mapping[str, str] | None 
     child = Obeying(process)
     following = asyncio.create_task(child.follow())
     try:
-        await child.answer(UP_WITHIN_S)
+        child.up = await child.answer(UP_WITHIN_S)
         yield child
     finally:
         if process.returncode is None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.domain.story import Lane
+from tests.bench.accounts import sound
 from tests.bench.bars import Bar, Figure
 from tests.bench.command import Protocol, Say
 from tests.bench.delivery.asking import replayed
-from tests.bench.delivery.measured import FAN_OUT, at_once, median, ratio, ready, runs_of, sound, told
+from tests.bench.delivery.measured import FAN_OUT, at_once, ratio, ready, runs_of, told
 from tests.bench.delivery.stage import Run, a_stage
-from tests.bench.figures import Spread, median_spread
+from tests.bench.figures import Spread, median, median_spread
 
 BURST = 1_000_000
 QUEUED = 50_000

@@ -1,13 +1,13 @@
 """What a row of the table says: its figures, what they are judged by, and what runs say together."""
 
-import statistics
 from collections.abc import Awaitable, Callable, Sequence
 
+from tests.bench.accounts import sound
 from tests.bench.bars import Bar, Figure
 from tests.bench.command import Protocol, Say
 from tests.bench.delivery.stage import Run, Stage
 from tests.bench.delivery.stories import Group
-from tests.bench.figures import Spread, spread
+from tests.bench.figures import Spread, median, spread
 
 FAN_OUT = 100
 """Endpoints that want every story of a fanned out row."""
@@ -35,14 +35,6 @@ async def runs_of(stage: Stage, load: Callable[[float], Awaitable[None]], protoc
 async def at_once(stage: Stage, stories: int, groups: Sequence[Group]) -> None:
     for first in range(0, stories, PUT_AT_ONCE):
         await stage.put([groups] * min(PUT_AT_ONCE, stories - first))
-
-
-def median(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
-    return statistics.median(map(of, runs))
-
-
-def sound(runs: Sequence[Run]) -> bool:
-    return all(run.sound for run in runs)
 
 
 def told(runs: Sequence[Run]) -> str:

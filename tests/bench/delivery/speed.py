@@ -3,11 +3,12 @@
 import itertools
 from pathlib import Path
 
+from tests.bench.accounts import sound
 from tests.bench.bars import Bar, Figure
 from tests.bench.command import Protocol, Say
-from tests.bench.delivery.measured import FAN_OUT, median, percentiles, ready, runs_of, sound, told
+from tests.bench.delivery.measured import FAN_OUT, percentiles, ready, runs_of, told
 from tests.bench.delivery.stage import a_stage
-from tests.bench.figures import median_spread
+from tests.bench.figures import median, median_spread
 from tests.bench.load import a_load
 from tests.bench.machine import resident_mib
 from tests.journeys.instance import a_whole_wire
