@@ -43,9 +43,12 @@ class JsonLines(logging.StreamHandler[TextIO]):
 
 def json_lines() -> JsonLines | None:
     """Where this process writes its lines at level info; None where that is a terminal, or nobody wants them."""
-    root = logging.getLogger()
-    found = (handler for handler in root.handlers if isinstance(handler, JsonLines))
-    return next(found, None) if root.level <= logging.INFO else None
+    root = logging.root
+    if root.level <= logging.INFO:
+        for handler in root.handlers:  # asked for each canonical line: a generator costs as much as the line
+            if isinstance(handler, JsonLines):
+                return handler
+    return None
 
 
 def configure_logs(
