@@ -86,3 +86,9 @@ async def figures_of(rows: Mapping[str, Row], names: Sequence[str], protocol: Pr
             say("    " + " | ".join(figure.cells))
         figures += found
     return figures
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A new folder in this one, for a part of a row."""
+    (folder / name).mkdir()
+    return folder / name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.bench.accounts import sound
 from tests.bench.bars import Bar, Figure
-from tests.bench.command import Protocol, Say
+from tests.bench.command import Protocol, Say, inside
 from tests.bench.delivery.measured import FAN_OUT, percentiles, ready, runs_of, told
 from tests.bench.delivery.stage import a_stage
 from tests.bench.figures import median, median_spread
@@ -34,8 +34,8 @@ async def fanned_out(folder: Path, protocol: Protocol, say: Say, *, tls: bool = 
 async def over_tls(folder: Path, protocol: Protocol, say: Say) -> list[Figure]:
     """The same with TLS 1.3 receivers, beside the plain rate of the same run."""
     bar = Bar("TLS 1.3 receivers, of the plain rate", "%", 60, 75)
-    plain, *_ = await fanned_out(_inside(folder, "plain"), protocol, say)
-    tls, *_ = await fanned_out(_inside(folder, "tls"), protocol, say, tls=True)
+    plain, *_ = await fanned_out(inside(folder, "plain"), protocol, say)
+    tls, *_ = await fanned_out(inside(folder, "tls"), protocol, say, tls=True)
     if plain.value is None or not tls.value:
         return [Figure(bar, None, "one of the two runs gave nothing", sound=False)]
     remark = f"{tls.value:,.0f}/s of {plain.value:,.0f}/s"
@@ -98,8 +98,3 @@ async def idle_memory(folder: Path, protocol: Protocol, say: Say) -> list[Figure
         Figure(Bar("memory per idle endpoint", "bytes", 1024, 1000), grown * 2**20 / count, remark),
         Figure(Bar("memory of 100,000 idle endpoints", "MB", 150, 100), grown * 1.048576 * IDLE / count, ""),
     ]
-
-
-def _inside(folder: Path, name: str) -> Path:
-    (folder / name).mkdir()
-    return folder / name

@@ -93,12 +93,11 @@ class Client:
     def close(self, line: Line) -> None:
         """Close a connection, if it is still there."""
         if self._lines.pop(line.descriptor, None) is line:
-            self._poll.unregister(line.descriptor)
-            line.sock.close()
+            line.sock.close()  # takes it off the poll as well
 
     def stop_reading(self, line: Line) -> None:
-        """Leave everything that comes where it is."""
-        self._poll.modify(line.descriptor, 0)
+        """Leave everything that comes where it is, the end of the connection too."""
+        self._poll.unregister(line.descriptor)
 
     # Opening
 

@@ -182,6 +182,10 @@ class Load:
         """Leave out of the account what came before, and what others got: the account begins anew."""
         await asyncio.sleep(FOR_COPIES_S)
         await self.client.told(MAIN)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Let the account begin now, with nothing owed and nothing on its way."""
         self.ledger = Ledger()
         self._elsewhere = self.client.arrived - self.owed
         self._ended = self.client.ended

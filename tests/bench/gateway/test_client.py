@@ -1,6 +1,5 @@
 """The load client against the bare server, both as the processes they are: what it opens, counts, and looks at."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from tests.bench.gateway.bare import BareServer, bare_server
 from tests.bench.gateway.loads import LoadClient, load_client
 from tests.bench.gateway.stories import Audience, Ledger, Story
+from tests.receivers.serving import Peer, answer, receiving
 from tests.waiting import wait_until
 
 WITHIN = 20
@@ -52,19 +52,16 @@ async def test_web_sockets_are_counted_alike(tmp_path: Path) -> None:
 async def test_a_refusal_is_told_with_its_status_and_one_that_is_not_there_with_none(tmp_path: Path) -> None:
     """A row that is not served can say so."""
 
-    async def gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
-        await writer.drain()
-        writer.close()
+    async def gone(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(answer(404))
 
-    server = await asyncio.start_server(gone, "127.0.0.1", 0)
-    address = server.sockets[0].getsockname()
     head = "GET /v1/ws HTTP/1.1\r\nhost: x\r\n\r\n"
     async with load_client(tmp_path) as client:
-        refused = (await client.open("main", address, [head] * 3, sample=0)).refused
-        server.close()
-        await server.wait_closed()
+        async with receiving(gone) as server:
+            address = (server.host, server.port)
+            refused = (await client.open("main", address, [head] * 3, sample=0)).refused
+            await wait_until(lambda: server.hung_up == 3, WITHIN)
         unreachable = (await client.open("main", address, [head], sample=0)).refused
     assert (refused, unreachable) == ({"404": 3}, {"0": 1})
 
