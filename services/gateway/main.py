@@ -74,7 +74,7 @@ from shared.platform.topics import Topic, spec
 VIEWS_GROUP = "views"
 MIB = 1024 * 1024
 AT_MOST = 16
-ROUTINE_AT_ONCE = 8
+ROUTINE_AT_ONCE = 4
 """Routine releases that the stream takes before it may hear of a flash."""
 AFTER_DRAIN_S = 5.0
 """Seconds a stopping gateway has beyond `drain_s` before it is ended."""

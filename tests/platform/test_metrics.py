@@ -10,8 +10,8 @@ from shared.platform.metrics import REGISTRY, exposition
 
 OURS = [family for family in REGISTRY.collect() if family.name.startswith("wire_")]
 ALLOWED_LABELS = {
-    "channel", "error", "event", "group", "kind", "lane", "le", "method", "outcome", "partition", "queue", "reason",
-    "route", "service", "source_kind", "stage", "status", "topic", "why",
+    "channel", "error", "event", "group", "how", "kind", "lane", "le", "method", "outcome", "partition", "queue",
+    "reason", "route", "scope", "service", "source_kind", "stage", "status", "topic", "why",
 }  # fmt: skip
 
 
