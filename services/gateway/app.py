@@ -1,6 +1,6 @@
 """The gateway's application: routes, layers around them, problems for every error."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -25,6 +25,7 @@ from services.gateway.routes import (
     feeds,
     filters,
     keys,
+    listeners,
     receipts,
     replays,
     schedule,
@@ -33,7 +34,8 @@ from services.gateway.routes import (
     subscriptions,
 )
 from services.gateway.shelf import Shelf
-from services.gateway.stream.poll import PATH as POLL_PATH
+from services.gateway.stream.admission import POLL_PATH
+from services.gateway.stream.listing import Row
 from services.gateway.timing import Timing
 from shared.platform.api_page import serve_api_page
 from shared.platform.health import Health
@@ -54,9 +56,17 @@ _ROUTES = (
     schedule,
     feeds,
     secrets,
+    listeners,
 )
 ROUTERS = tuple(routes.router for routes in _ROUTES)
 Poll = Callable[[Request], Awaitable[Response]]
+Listening = Callable[[int, int], Sequence[Row]]
+"""Stream clients behind a number, so many at most."""
+
+
+def _nobody(after: int, limit: int) -> Sequence[Row]:
+    return ()
+
 
 DESCRIPTION = """
 An open newswire. Every route needs a key (`Authorization: Bearer sl_…`) but for health, metrics, these documents
@@ -72,11 +82,13 @@ def create_app(
     known: Callable[[], bool],
     public_site: bool,
     poll: Poll | None = None,
+    listening: Listening = _nobody,
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
     answers: Answers | None = None,
 ) -> FastAPI:
-    """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll.
+    """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll,
+    `listening` tells of the stream's clients.
 
     `origins`: of pages that may read the answers; `rates`: what one key may ask, None for no limit;
     `answers`: first answers by idempotency key, beside those in memory.
@@ -86,6 +98,7 @@ def create_app(
         separate_input_output_schemas=False,
     )  # fmt: skip
     app.state.gateway = gateway
+    app.state.listeners = listening
     for router in ROUTERS:
         app.include_router(router)
     if poll is not None:

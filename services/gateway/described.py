@@ -35,6 +35,7 @@ def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:
 _COMMON: Final = [
     _query("subscription", "one of your own subscriptions: its filter and where it begins"),
     _query("ticket", "from `POST /v1/stream-tickets`, instead of a key: single use, 30 seconds"),
+    _query("client", "what the client calls itself; where it acknowledged under this name is where it goes on"),
     _query("cursor", "where to go on: an id of this stream, or `earliest`; left out: now"),
     _query("since", "begin with what was released at or after this time", type="string", format="date-time"),
     *FILTER_PARAMETERS,
@@ -67,8 +68,15 @@ _ANSWER: Final = {
 }
 
 
-def _reading(name: str, summary: str, description: str, parameters: list[Any], answer: Any) -> dict[str, Any]:
-    problems = {str(status): told for status, told in responses(404, 422, 503).items() if status != 403}
+def _ok(content: dict[str, Any]) -> dict[str, Any]:
+    return {"200": {"description": "Successful Response", "content": content}}
+
+
+def _reading(
+    name: str, summary: str, description: str, parameters: list[Any], answer: dict[str, Any], *others: int
+) -> dict[str, Any]:
+    asked = responses(404, 422, 429, 503, *others)
+    problems = {str(status): told for status, told in asked.items() if status != 403 or 403 in others}
     return {
         "get": {
             "tags": ["stream"],
@@ -77,7 +85,7 @@ def _reading(name: str, summary: str, description: str, parameters: list[Any], a
             "operationId": name,
             "security": [{"HTTPBearer": []}, {}],  # {}: with a ticket
             "parameters": parameters,
-            "responses": {"200": {"description": "Successful Response", "content": answer}, **problems},
+            "responses": {**answer, **problems},
         }
     }
 
@@ -88,14 +96,24 @@ OPERATIONS: Final[Mapping[str, Any]] = {
         "Stream",
         "Releases as server-sent events, as they happen. Any key may listen.",
         [*_COMMON, _ID],
-        {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}},
+        _ok({"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}}),
+    ),
+    "/v1/ws": _reading(
+        "socket",
+        "Stream over WebSocket",
+        'The stream\'s events as text frames `{"id", "event", "data"}`. In the subprotocol `slugline.v1` a client may '
+        'say `{"ack": "<id>"}` and `{"filter": {…}}`. Any key may listen.',
+        [*_COMMON, _ID],
+        {"101": {"description": "Switching Protocols"}},
+        403,
+        426,
     ),
     "/v1/poll": _reading(
         "poll",
         "Poll",
         "The stream's events since `cursor`, as one answer. Any key may ask.",
         [*_COMMON, _WAIT],
-        {"application/json": {"schema": _ANSWER}},
+        _ok({"application/json": {"schema": _ANSWER}}),
     ),
 }
 

@@ -43,6 +43,7 @@ from services.gateway.stream.history import KafkaHistory
 from services.gateway.stream.hub import CHECK as STREAM_CHECK
 from services.gateway.stream.hub import Logs, StreamHub
 from services.gateway.stream.lanes import SideBySide
+from services.gateway.stream.listing import rows
 from services.gateway.stream.options import StreamOptions
 from services.gateway.stream.poll import poll_endpoint
 from services.gateway.stream.positions import Position, id_of
@@ -69,6 +70,7 @@ from shared.platform.reading import Lookup, Tail
 from shared.platform.redis import connect
 from shared.platform.redis_rates import RedisGrants
 from shared.platform.sealing import Sealer
+from shared.platform.tls import tls_of
 from shared.platform.topics import Topic, spec
 
 VIEWS_GROUP = "views"
@@ -83,7 +85,7 @@ AFTER_DRAIN_S = 5.0
 async def main(settings: GatewaySettings) -> None:
     """Run the gateway until a signal stops it. Raises JobError when a job fails: start the process again."""
     async with AsyncExitStack() as opened:
-        await run(await jobs(settings, opened), grace=max(GRACE_SECONDS, settings.drain_s + AFTER_DRAIN_S))
+        await run(await jobs(settings, opened), grace=max(GRACE_SECONDS, settings.drain + AFTER_DRAIN_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ async def jobs(
 
     `listening` is told the port once requests are taken. Raises Misconfigured before anything is opened.
     """
+    tls = tls_of(settings.tls_certificate, settings.tls_key)
     outside = await _open(settings, opened)
     health, known = Health(VIEWS_CHECK, STREAM_CHECK), asyncio.Event()
     followed = Followed()
@@ -117,13 +120,14 @@ async def jobs(
         return known.is_set() and gateway.desk.loaded
 
     access = StreamAccess(gateway.keys.book.who, all_known, gateway.registry, gateway.tickets)
-    hub = await _hub(settings, opened, gateway.desk, followed, access, outside.life, health)
+    hub = await _hub(settings, opened, gateway, followed, access, outside.life, health)
     app = create_app(
         gateway,
         health,
         known=all_known,
         public_site=settings.public_site,
         poll=poll_endpoint(hub),
+        listening=partial(rows, hub),
         origins=origins_of(settings.cors_origins),
         rates=_rates(settings, outside) if settings.request_rate else None,
         answers=outside.answers,
@@ -133,9 +137,11 @@ async def jobs(
         app,
         settings.bind,
         settings.gateway_port,
-        http=stream_protocol(hub),
-        drain=ceil(settings.drain_s) + 2,  # the stream's clients leave first, then requests in hand are cut
+        http=stream_protocol(hub, origins_of(settings.cors_origins)),
+        drain=ceil(settings.drain) + 2,  # the stream's clients leave first, then requests in hand are cut
         listening=listening,
+        tls=tls.context if tls is not None else None,
+        reuse_port=settings.reuse_port,
     )
     replays = gateway.replays.writes.apply
     held = tables(gateway.keys.writes.apply, registered, gateway.receipts.transit, gateway.deliveries, replays)
@@ -144,6 +150,7 @@ async def jobs(
         **_views_jobs(settings, outside, health),
         "stream": hub.run,
         "http": lambda stop: serving(stop=stop),
+        **({"certificate": tls.watch} if tls is not None else {}),
     }
 
 
@@ -235,7 +242,7 @@ def _views_jobs(settings: GatewaySettings, outside: _Outside, health: Health) ->
 async def _hub(
     settings: GatewaySettings,
     opened: AsyncExitStack,
-    desk: DeskView,
+    gateway: Gateway,
     followed: Followed,
     access: StreamAccess,
     life: str,
@@ -256,9 +263,14 @@ async def _hub(
         logs=Logs(
             flashes,
             SharedLog(lanes, followed.apply, partial(followed.begin, lanes.positions)),
-            SharedLog(states, desk.apply, desk.all_loaded),
+            SharedLog(states, gateway.desk.apply, gateway.desk.all_loaded),
         ),
         history=KafkaHistory(kafka),
-        options=StreamOptions(drain_s=settings.drain_s),
+        options=StreamOptions(
+            drain_s=settings.drain,
+            coalesce_s=settings.coalesce_ms / 1000,
+            most_per_key=settings.stream_per_key,
+        ),
         health=health,
+        is_good=gateway.keys.book.knows,
     )

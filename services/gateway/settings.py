@@ -1,5 +1,7 @@
 """What is the gateway told? Its settings, read once."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator
 
 from services.gateway.origins import origins_of
@@ -43,9 +45,36 @@ class GatewaySettings(CommonSettings):
     read_cache_mb: int = Field(
         default=64, ge=1, le=65_536, description="MiB of answers about stories that a gateway keeps in memory"
     )
-    drain_s: float = Field(
-        default=2.0, ge=0, le=120, description="seconds over which a stopping gateway lets its stream clients go"
+    drain_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=600,
+        description="seconds over which a stopping gateway lets its stream clients go; 30 in production, else 2",
     )
+    coalesce_ms: float = Field(
+        default=5.0,
+        ge=0,
+        le=100,
+        description="milliseconds a routine release waits on the stream for others to be written with; 5 to 10 is good",
+    )
+    stream_per_key: int = Field(
+        default=1000,
+        ge=0,
+        description="stream connections that one API key may hold in one gateway process at once; 0: no limit",
+    )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate chain; the gateway then serves https, and reads it anew",
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file with the private key of WIRE_TLS_CERTIFICATE")
+    reuse_port: bool = Field(
+        default=False, description="1: several gateway processes of one machine share WIRE_GATEWAY_PORT (SO_REUSEPORT)"
+    )
+
+    @property
+    def drain(self) -> float:
+        """Seconds to drain over, with the profile's default."""
+        return self.drain_s if self.drain_s is not None else 30.0 if self.profile == "production" else 2.0
 
     @field_validator("cors_origins")
     @classmethod

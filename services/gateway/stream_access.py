@@ -33,12 +33,12 @@ class StreamAccess:
             return _NOT_YET
         subscription_id = view.param("subscription")
         if subscription_id is None:
-            return Grant(principal.subscriber or principal.person)
+            return Grant(principal.subscriber or principal.person, key=principal.key_id)
         try:
             subscription = self.registry.subscription(principal, subscription_id).value
         except NotFound as missing:
             return Problem(404, "Not Found", str(missing))
-        return Grant(subscription.subscriber, subscription.filter, subscription.start)
+        return Grant(subscription.subscriber, subscription.filter, subscription.start, principal.key_id)
 
     def _principal(self, view: HeaderView) -> Principal | Problem:
         ticket = view.param("ticket")

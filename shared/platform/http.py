@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -68,11 +69,14 @@ async def serve(
     http: type[asyncio.Protocol] | str = "auto",
     drain: int = DRAIN_SECONDS,
     listening: Callable[[int], None] | None = None,
+    tls: ssl.SSLContext | None = None,
+    reuse_port: bool = False,
 ) -> None:
     """Serve `app` until `stop` is set, then let requests in hand finish for up to `drain` seconds.
 
     Port 0 takes a free one; `listening` is called with the port once connections are accepted.
-    `http` is uvicorn's protocol choice. Raises OSError when the address is taken and RuntimeError
+    `http` is uvicorn's protocol choice; `tls` makes it https. With `reuse_port` several processes listen on one port
+    and the kernel spreads the connections over them. Raises OSError when the address is taken and RuntimeError
     when the application's own start-up failed.
     """
     config = uvicorn.Config(
@@ -82,8 +86,9 @@ async def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=drain,
+        ssl_context_factory=None if tls is None else lambda _, __: tls,
     )
-    with socket.create_server((host, port), family=_family(host), backlog=2048) as bound:
+    with socket.create_server((host, port), family=_family(host), backlog=2048, reuse_port=reuse_port) as bound:
         server = _Server(config, listening)
         stopping = asyncio.create_task(_stop_when(stop, server), name="http.stop")
         try:

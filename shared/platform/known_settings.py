@@ -28,6 +28,7 @@ KNOWN: tuple[str, ...] = (
     "WIRE_SUBSCRIBER_RATE",
     "WIRE_WEBHOOK_CLIENT",
     # gateway
+    "WIRE_COALESCE_MS",
     "WIRE_CORS_ORIGINS",
     "WIRE_DRAIN_S",
     "WIRE_GATEWAY_PORT",
@@ -36,6 +37,10 @@ KNOWN: tuple[str, ...] = (
     "WIRE_PUBLIC_URL",
     "WIRE_READ_CACHE_MB",
     "WIRE_REQUEST_RATE",
+    "WIRE_REUSE_PORT",
+    "WIRE_STREAM_PER_KEY",
+    "WIRE_TLS_CERTIFICATE",
+    "WIRE_TLS_KEY",
     # ingest
     "WIRE_ACCEPT_WITHIN_S",
     "WIRE_FEED_EVERY_S",

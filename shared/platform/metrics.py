@@ -123,6 +123,11 @@ STREAM_FRAMES = Counter(
     "wire_stream_frames_total", "Frames written to clients.", ("channel", "event"), registry=REGISTRY
 )
 STREAM_GAPS = Counter("wire_stream_gaps_total", "Gap frames sent, by reason.", ("reason",), registry=REGISTRY)
+STREAM_SKIPPED = Counter(
+    "wire_stream_skipped_total",
+    "Releases left out for slow clients because a newer one of the story followed.",
+    registry=REGISTRY,
+)
 STREAM_DISCONNECTS = Counter(
     "wire_stream_disconnects_total", "Stream clients the gateway let go.", ("reason",), registry=REGISTRY
 )

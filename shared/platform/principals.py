@@ -37,6 +37,10 @@ class PrincipalBook:
         """Return the principal of a key as it came in a request, or None."""
         return self._by_hash.get(hash_key(key))
 
+    def knows(self, key_id: str) -> bool:
+        """Tell whether a key is there and not revoked."""
+        return key_id in self._hash_of
+
     def all(self) -> list[Principal]:
         """Every principal there is, oldest first."""
         return sorted(self._by_hash.values(), key=lambda principal: principal.created_at)

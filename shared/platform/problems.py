@@ -44,6 +44,7 @@ class Code(Enum):
     INVALID = ("invalid", 422, "Cannot Be Understood")
     UNPARSABLE = ("unparsable", 422, "Story Cannot Be Read")
     KEY_REUSED = ("idempotency-key-reused", 422, "Idempotency Key Reused")
+    UPGRADE_REQUIRED = ("upgrade-required", 426, "Upgrade Required")
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "Too Many Requests")
     HEAD_TOO_LARGE = ("head-too-large", 431, "Request Head Too Large")
     INTERNAL = ("internal", 500, "Our Mistake")

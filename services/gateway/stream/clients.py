@@ -3,18 +3,20 @@
 import asyncio
 import random
 import socket
-from typing import Any, Final, Literal, Protocol
+import time
+from typing import Any, Final, Protocol
 
 from services.gateway.stream import frames
-from services.gateway.stream.filter_groups import FilterGroup, Key
+from services.gateway.stream.admission import Admission
+from services.gateway.stream.dialects import Why
+from services.gateway.stream.filter_groups import FilterGroup
 from services.gateway.stream.options import StreamOptions
 from services.gateway.stream.positions import Position
+from shared.domain.subscription import Filter
 from shared.platform.metrics import STREAM_DISCONNECTS
 
 LAST_WORDS_S: Final = 1.0
 """How long a client that is let go may still take what was written to it."""
-
-Why = Literal["left", "slow", "drain", "failed"]
 
 
 class Home(Protocol):
@@ -31,6 +33,14 @@ class Home(Protocol):
         """Send what the client lacks, until it is up to date or full."""
         ...
 
+    def change_filter(self, client: "Client", asked: Filter) -> None:
+        """From here on another filter of its own narrows what the client is shown."""
+        ...
+
+    def acknowledge(self, client: "Client", cursor: str) -> bool:
+        """The client has done with all before a cursor; False when that is none of its."""
+        ...
+
     def closed(self, client: "Client") -> None: ...
 
 
@@ -45,35 +55,61 @@ class Client(asyncio.Protocol):
         "_home",
         "_leaving",
         "_transport",
+        "acked",
+        "behind_since",
         "busy",
         "checked",
         "connections",
         "ended",
         "full",
+        "gaps",
         "greeted",
         "group",
         "key",
+        "name",
+        "number",
+        "outrun",
         "position",
+        "since",
+        "skipped",
+        "slot",
+        "subscriber",
+        "untold",
         "writable",
+        "write",
     )
 
     def __init__(
-        self, home: Home, transport: asyncio.Transport, key: Key, group: FilterGroup, connections: set[Any]
+        self,
+        home: Home,
+        transport: asyncio.Transport,
+        admission: Admission,
+        group: FilterGroup,
+        connections: set[Any],
+        number: int,
     ) -> None:
         """`connections`: the server's own set, so that its shutdown reaches this client (`shutdown`)."""
         self._home = home
         self._transport = transport
         self._leaving = False
         self._evicting: asyncio.TimerHandle | None = None
-        self.key = key
+        self.write = transport.write
+        self.number = number
+        self.subscriber, self.key, self.name = admission.subscriber, admission.key, admission.name
+        self.since = time.time()
         self.group = group
         self.connections = connections
         self.position: Position | None = Position()
+        self.behind_since = time.monotonic()
         self.busy = False  # somebody else is catching it up
         self.greeted = False
         self.full = False
+        self.outrun = False  # it was live, and is behind because it was slow
         self.ended = False
         self.checked = 0
+        self.slot = 0
+        self.acked: str | None = None
+        self.skipped = self.untold = self.gaps = 0
         self.writable: asyncio.Future[None] | None = None
         _tune(transport, home.options)
         transport.set_protocol(self)
@@ -82,9 +118,9 @@ class Client(asyncio.Protocol):
         """Whether it can be written to now."""
         return not self.full and not self.ended
 
-    def write(self, data: bytes) -> None:
-        """Write events; may make the client full at once."""
-        self._transport.write(data)
+    def queued(self) -> int:
+        """Bytes that were written and that the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size()
 
     # What the transport says
 
@@ -93,6 +129,7 @@ class Client(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.full = True
+        self.outrun = self.outrun or self.position is None
         self._home.leave_live(self)
         if self._evicting is None and not self.ended:
             self._evicting = asyncio.get_running_loop().call_later(self._home.options.evict_s, self.end, "slow")
@@ -126,15 +163,24 @@ class Client(asyncio.Protocol):
 
     def end(self, why: Why) -> None:
         """Say when to come back, and close; what the client does not take soon is dropped."""
+        retry_ms = frames.jittered_ms(self._home.options.retry_s)
+        self.hang_up(why, self.group.dialect.goodbye(why, retry_ms))
+
+    def hang_up(self, why: Why, last_words: bytes) -> None:
+        """Write these last, and close, once."""
         if self.ended:
             return
         self.ended = True
         STREAM_DISCONNECTS.labels(why).inc()
         self._keep()
         self._home.leave_live(self)
-        self._transport.write(frames.retry(frames.jittered_ms(self._home.options.retry_s)))
-        self._transport.close()
+        self.write(last_words)
+        self.close()
         asyncio.get_running_loop().call_later(LAST_WORDS_S, self._transport.abort)
+
+    def close(self) -> None:
+        """All that is to be written is written."""
+        self._transport.close()
 
     def shutdown(self) -> None:
         """Called by server and hub when they stop: leave at a moment of one's own within the drain time."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from services.gateway.stream.ports import Problem
+from services.gateway.stream.ports import EVERYTHING, Problem
 from shared.domain.subscription import Filter, Terms
 
 _LISTS: Final = frozenset(Terms.model_fields)
@@ -33,11 +33,17 @@ def filter_of(query: Iterable[tuple[str, str]], others: Collection[str] = ()) ->
         else:
             errors.append({"parameter": name, "message": "there is no such parameter"})
     if errors:
-        return _unprocessable(errors)
+        return unprocessable(errors)
     try:
-        return Filter.model_validate({**wanted, "not": excluded} if excluded else wanted)
+        asked = Filter.model_validate({**wanted, "not": excluded} if excluded else wanted)
     except ValidationError as error:
-        return _unprocessable([_in_words(one["loc"], one["msg"]) for one in error.errors(include_url=False)])
+        return unprocessable(errors_of(error))
+    return asked if asked != EVERYTHING else EVERYTHING  # one object for the many who ask for nothing in particular
+
+
+def errors_of(error: ValidationError) -> list[dict[str, str]]:
+    """Say what is wrong where, without the values."""
+    return [_in_words(one["loc"], one["msg"]) for one in error.errors(include_url=False)]
 
 
 def _in_words(loc: tuple[int | str, ...], message: str) -> dict[str, str]:
@@ -45,6 +51,7 @@ def _in_words(loc: tuple[int | str, ...], message: str) -> dict[str, str]:
     return {"parameter": ".".join(names), "message": message}
 
 
-def _unprocessable(errors: list[dict[str, str]]) -> Problem:
+def unprocessable(errors: list[dict[str, str]]) -> Problem:
+    """Return the 422 of a query."""
     detail = "; ".join(f"{error['parameter']}: {error['message']}" for error in errors)
     return Problem(422, "The query cannot be understood", detail, more={"errors": errors})

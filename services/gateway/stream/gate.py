@@ -81,9 +81,12 @@ class Gate:
     def __init__(self) -> None:
         self._standings: dict[str, Standing] = {}
         self._passed = Passed()
+        self.changes = 0
+        """How often it has learnt something beside the releases themselves."""
 
     def know_state(self, state: StoryState) -> None:
         """Take a record of `story.state`; an older one than known changes nothing but a kill."""
+        self.changes += 1
         if state.killed:
             self.know_kill(state.killed)
         known = self._standings.get(state.story_id, _UNKNOWN)
@@ -95,6 +98,7 @@ class Gate:
 
     def know_kill(self, kill: KillRecord) -> None:
         """Take a record of `story.killed`; never undone."""
+        self.changes += 1
         known = self._standings.get(kill.story_id, _UNKNOWN)
         self._standings[kill.story_id] = Standing(
             max(known.newest, kill.release_no), known.withheld, max(kill.release_no, 1)

@@ -2,36 +2,41 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from services.gateway.stream import frames
+from services.gateway.stream.acknowledged import Acknowledged
 from services.gateway.stream.admission import Admission, admit, start_of
-from services.gateway.stream.catch_up import Portion, portion
+from services.gateway.stream.broadcast import Broadcast
 from services.gateway.stream.clients import LAST_WORDS_S, Client
+from services.gateway.stream.dialects import WS
 from services.gateway.stream.feed import Feed
-from services.gateway.stream.filter_groups import FilterGroups, Judged
-from services.gateway.stream.frames import LANE_OF, Entry
+from services.gateway.stream.frames import LANE_OF
 from services.gateway.stream.gate import Gate
 from services.gateway.stream.options import DEFAULTS, StreamOptions
 from services.gateway.stream.ports import Authorize, HeaderView, History, Log, Problem
-from services.gateway.stream.positions import Position, id_of
-from services.gateway.stream.replay import Replays, Wire
+from services.gateway.stream.positions import id_of, parse_id
+from services.gateway.stream.replay import Replays
 from services.gateway.stream.ring import Ring
+from services.gateway.stream.socket_client import SocketClient
+from services.gateway.stream.stragglers import Stragglers
 from services.gateway.stream.wheel import Wheel
+from services.gateway.stream.wire import Wire
 from shared.domain.story import Lane
+from shared.domain.subscription import Filter
 from shared.platform.health import Health
-from shared.platform.metrics import (
-    GATE_REFUSALS,
-    STALENESS_SECONDS,
-    STREAM_CLIENTS,
-    STREAM_FRAMES,
-)
 from shared.platform.records import Record
 
 CHECK: Final = "stream"
 """Name of the hub's check in `Health`."""
+FULL_RETRY_S: Final = 10
+"""When to come back whose key holds as many connections as it may."""
 
 
 class Logs(NamedTuple):
@@ -54,24 +59,28 @@ class StreamHub:
         history: History,
         options: StreamOptions = DEFAULTS,
         health: Health | None = None,
+        is_good: Callable[[str], bool] | None = None,
     ) -> None:
-        """`epoch`: name of the log's present life, see `positions.epoch_of`; ids of another one are told a gap."""
+        """`epoch`: name of the log's present life, see `positions.epoch_of`; ids of another one are told a gap.
+
+        `is_good` tells whether a key still holds; a client whose key does not is let go at its next heartbeat.
+        """
         self.options = options
         self._authorize = authorize
+        self._is_good = is_good
         self._logs = logs
         self._health = health
         self._wire = Wire(Ring(options.ring_bytes, options.ring_age_s), Gate(), epoch)
         self._feed = Feed(self._wire.ring, self._wire.gate)
+        self._live = Broadcast(self._wire, options.checkpoint_every)
+        self._stragglers = Stragglers(self._wire, self._live, self.flush)
         self._replays = Replays(self._wire, history, options.replays, options.retry_s)
-        self._groups = FilterGroups()
+        self._acknowledged = Acknowledged()
         self._wheel: Wheel[Client] = Wheel(options.heartbeat_s, self._beat, self._tick)
-        self._heartbeat = b""
-        self._pending: list[tuple[Entry, Position]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._flushed = Position()
-        self._count = 0  # releases flushed so far
-        self._clients: set[Client] = set()
-        self._ahead: set[Client] = set()
+        self._clients: dict[Client, None] = {}
+        self._held: Counter[str] = Counter()
+        self._numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -105,12 +114,20 @@ class StreamHub:
         entry = self._feed.take(record)
         if entry is None:
             return
-        self._pending.append((entry, before))
+        self._live.add(entry, before)
         self._feed.evict()
         if entry.lane is Lane.FLASH:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.options.coalesce_s, self.flush)
+
+    def flush(self) -> None:
+        """Write all that waits to the live clients, in ring order."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._live.send()
+        self._stragglers.go_on()
 
     def _load(self, record: Record) -> None:
         self._feed.take(record)
@@ -118,7 +135,6 @@ class StreamHub:
     def _loaded(self) -> None:
         self._feed.reach({LANE_OF[at.topic]: offset for at, offset in self._logs.released.positions().items()})
         self._feed.evict()
-        self._flushed = self._wire.ring.head
         self._open = True
         self._say("")
         self._tick()
@@ -129,23 +145,33 @@ class StreamHub:
     def admit(self, view: HeaderView) -> Admission | Problem:
         """Judge the head of a request for the stream."""
         admission = admit(view, self._authorize)
-        if isinstance(admission, Admission) and not self._open:
+        if isinstance(admission, Problem):
+            return admission
+        if not self._open:
             wait = (("retry-after", "1"),)
             return Problem(503, "The stream is not open", "This process is starting or stopping.", headers=wait)
+        if 0 < self.options.most_per_key <= self._held[admission.key]:
+            wait = (("retry-after", str(FULL_RETRY_S)),)
+            detail = f"This key holds {self.options.most_per_key} connections here, as many as it may at once."
+            return Problem(429, "Too many connections", detail, headers=wait)
+        if admission.name and admission.requested is None and admission.since is None:
+            return replace(admission, requested=self._acknowledged.of(admission.subscriber, admission.name))
         return admission
 
     def open(self, admission: Admission, transport: asyncio.Transport, connections: set[Any]) -> Client:
         """Make a stream of a connection whose response head is written; `connections` is the server's own set."""
-        group = self._groups.join(admission.key, self._count)
-        client = Client(self, transport, admission.key, group, connections)
+        group = self._live.groups.join(admission.wanted, admission.dialect, self._live.count)
+        kind = SocketClient if admission.dialect is WS else Client
+        client = kind(self, transport, admission, group, connections, next(self._numbers))
         connections.add(client)
-        self._clients.add(client)
+        self._clients[client] = None
+        self._held[client.key] += 1
         self._empty.clear()
-        STREAM_CLIENTS.labels("sse").inc()
+        group.dialect.clients.inc()
         self._wheel.add(client)
         self.flush()
         wire = self._wire
-        start = start_of(admission, wire.epoch, self._flushed, wire.ring.floor)
+        start = start_of(admission, wire.epoch, self._live.flushed, wire.ring.floor)
         position = start.position
         if position is not None and position == position.no_earlier_than(wire.ring.floor):
             retry_ms = frames.jittered_ms(self.options.retry_s)
@@ -160,137 +186,73 @@ class StreamHub:
             client.shutdown()
         return client
 
+    def clients(self) -> Mapping[Client, None]:
+        """Those connected now, in the order in which they came."""
+        return self._clients
+
+    def cursor_of(self, client: Client) -> str:
+        """The exact resume point behind what the client was written."""
+        return self._live.cursor() if client.position is None else id_of(self._wire.epoch, client.position)
+
     # The clients' side
 
     def leave_live(self, client: Client) -> None:
         """Give a client a position of its own, the one behind what it was last written."""
-        self._ahead.discard(client)
-        if client in client.group.live:
-            del client.group.live[client]
-            client.position = self._flushed
+        self._stragglers.forget(client)
+        if client.position is None:
+            client.group.exit(client)
+            client.position = self._live.flushed
+            client.behind_since = time.monotonic()
 
     def catch_up(self, client: Client) -> None:
         """Send what the client lacks from the ring, flash first; live once it lacks nothing."""
-        if client.busy or not client.takes() or client.position is None:
-            return
-        self.flush()
-        while not (made := self._portion(client)).done:
-            if not client.takes():
-                return
-            if not made.events:  # looked at much for nothing: others have their turn first
-                asyncio.get_running_loop().call_soon(self.catch_up, client)
-                return
-        if not client.takes():
-            return
-        if client.position == self._flushed:
-            client.position = None
-            client.checked = self._count
-            client.group.live[client] = None
-        else:  # it heard another process that is further: it waits for this one
-            self._ahead.add(client)
+        self._stragglers.catch_up(client)
 
-    def cursor_of(self, client: Client) -> str:
-        """The exact resume point behind what the client was written."""
-        return self._cursor() if client.position is None else id_of(self._wire.epoch, client.position)
+    def change_filter(self, client: Client, asked: Filter) -> None:
+        """What was written so far was judged by the filter before, what follows is by this one; the client is told."""
+        self.flush()
+        self.leave_live(client)
+        before, groups = client.group, self._live.groups
+        client.group = groups.join(before.wanted.narrowed(asked), before.dialect, self._live.count)
+        groups.leave(before)
+        before.dialect.count("filter")
+        client.write(frames.filter_changed(before.dialect, self.cursor_of(client), asked))
+        self.catch_up(client)
+
+    def acknowledge(self, client: Client, cursor: str) -> bool:
+        """Remember how far a client has come, if this is an id that it may have been sent."""
+        found, sent = parse_id(cursor), parse_id(self.cursor_of(client))
+        if found is None or sent is None or found[0] != sent[0] or found[1].no_earlier_than(sent[1]) != sent[1]:
+            return False
+        client.acked = cursor
+        self._acknowledged.note(client.subscriber, client.name, cursor)
+        return True
 
     def closed(self, client: Client) -> None:
         """Forget a client whose connection is gone."""
         self.leave_live(client)
         self._wheel.discard(client)
-        self._clients.discard(client)
+        self._clients.pop(client, None)
         if not self._clients:
             self._empty.set()
-        self._groups.leave(client.key)
-        STREAM_CLIENTS.labels("sse").dec()
-
-    # Sending
-
-    def flush(self) -> None:
-        """Write all that waits, in ring order, to the live clients that want it; every check is made now."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._flushed = self._wire.ring.head
-        pending, self._pending = self._pending, []
-        if pending:
-            self._send([judged for entry, before in pending if (judged := self._judged(entry, before))], len(pending))
-        ahead, self._ahead = self._ahead, set()
-        for client in ahead:
-            self.catch_up(client)
-
-    def _judged(self, entry: Entry, before: Position) -> Judged | None:
-        refused = self._wire.gate.judge(entry, before)
-        if refused is not None:
-            GATE_REFUSALS.labels("stream", refused).inc()
-            return None
-        at = id_of(self._wire.epoch, before.at(entry.lane, entry.offset + 1))
-        return Judged(entry, frames.story(at, entry))
-
-    def _send(self, releases: list[Judged], passed: int) -> None:
-        self._count += passed
-        written = 0
-        for group in self._groups:
-            listening = len(group.live)
-            written += listening * group.send(releases, self._count)
-            if self._count - group.sent_through >= self.options.checkpoint_every:
-                group.sent_through = self._count
-                group.write(frames.checkpoint(self._cursor()))
-        STREAM_FRAMES.labels("sse", "story").inc(written)
-        now = time.time()
-        for judged in releases:
-            if judged.entry.accepted_us is not None:
-                late = now - judged.entry.accepted_us / 1_000_000
-                STALENESS_SECONDS.labels("stream", judged.entry.lane).observe(max(late, 0.0))
-
-    def _portion(self, client: Client) -> Portion:
-        """Send the next portion out of the ring."""
-        wire = self._wire
-        data = self._overwritten(client)
-        assert client.position is not None, "a client that is behind has a position"
-        made = portion(wire.ring, wire.gate, client.group, wire.epoch, client.position)
-        client.position = made.position
-        for refused in made.refused:
-            GATE_REFUSALS.labels("stream", refused).inc()
-        if made.events:
-            STREAM_FRAMES.labels("sse", "story").inc(len(made.events))
-        data += b"".join(made.events)
-        if made.done and made.silent:
-            data += frames.checkpoint(id_of(wire.epoch, made.position))
-        if data:
-            client.write(data)
-        return made
-
-    def _overwritten(self, client: Client) -> bytes:
-        """Move a client that the ring has overtaken to where the ring begins; the gap to tell it."""
-        assert client.position is not None, "a client that is behind has a position"
-        reached = client.position.no_earlier_than(self._wire.ring.floor)
-        if reached == client.position:
-            return b""
-        epoch = self._wire.epoch
-        since, client.position = id_of(epoch, client.position), reached
-        return self._wire.gap(since, id_of(epoch, reached), "slow")
+        self._held[client.key] -= 1
+        if not self._held[client.key]:
+            del self._held[client.key]
+        self._live.groups.leave(client.group)
+        client.group.dialect.clients.dec()
 
     # Heartbeats
 
     def _tick(self) -> None:
         self.flush()
         self._feed.evict()
-        self._heartbeat = frames.heartbeat(self._cursor())
+        self._live.tick()
 
     def _beat(self, client: Client) -> None:
-        if not client.takes() or not client.greeted:
-            return
-        STREAM_FRAMES.labels("sse", "heartbeat").inc()
-        if client.position is not None:
-            client.write(frames.heartbeat(id_of(self._wire.epoch, client.position)))
-        elif self._count > max(client.group.sent_through, client.checked):
-            client.checked = self._count
-            client.write(frames.checkpoint(self._cursor()) + self._heartbeat)
-        else:
-            client.write(self._heartbeat)
-
-    def _cursor(self) -> str:
-        return id_of(self._wire.epoch, self._flushed)
+        if self._is_good is not None and not self._is_good(client.key):
+            client.end("revoked")
+        elif client.takes() and client.greeted:
+            self._live.beat(client)
 
     # Stopping
 

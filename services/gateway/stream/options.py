@@ -20,7 +20,7 @@ class StreamOptions:
     """How long a routine story waits for others before it is written, seconds; a flash writes all at once."""
     checkpoint_every: int = 256
     """Stories filtered out in a row after which a client is told its new position at once."""
-    write_buffer: int = 64 * KIB
+    write_buffer: int = 32 * KIB
     """Unsent bytes of one client beyond which it is slow."""
     socket_buffer: int = 64 * KIB
     """SO_SNDBUF of a stream connection, bytes."""
@@ -32,6 +32,8 @@ class StreamOptions:
     """How long what was sent may stay unacknowledged before the peer counts as gone, seconds."""
     retry_s: float = 2.0
     """Mean reconnection delay told to clients, seconds; each gets its own within half and one and a half of it."""
+    most_per_key: int = 0
+    """Connections that one key may hold in this process at once; 0: any number."""
     replays: int = 4
     """Reads of older history under way at once."""
     drain_s: float = 2.0

@@ -34,12 +34,15 @@ class HeaderView:
 class Grant:
     """Who may listen, to what at most, and from where on; the query's own filter narrows `filter` further.
 
-    `start` is that of the subscription: what lies before it is none of this client's, and no gap either.
+    `key` names the key that was shown, for its own limits. A release must be within one of the `products` (None: all
+    there is). `start` is that of the subscription: what lies before it is none of this client's, and no gap either.
     """
 
     subscriber: str
     filter: Filter = EVERYTHING
     start: Mapping[Lane, int] = field(default_factory=dict)
+    key: str = ""
+    products: tuple[Filter, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

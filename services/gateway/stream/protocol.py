@@ -1,8 +1,9 @@
-"""Which connection becomes a stream? uvicorn's own HTTP protocol, but for GET of the stream's path."""
+"""Which connection becomes a stream? uvicorn's own HTTP protocol, but for GET of the stream's two paths."""
 
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
@@ -11,43 +12,51 @@ import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from services.gateway.stream.admission import Admission
+from services.gateway.origins import readable_by
+from services.gateway.stream.admission import SSE_PATH, WS_PATH, Admission
+from services.gateway.stream.handshake import refusal_of_page
 from services.gateway.stream.hub import StreamHub
 from services.gateway.stream.ports import HeaderView, Problem
 from shared.platform.logs import logger
 
-PATH: Final = b"/v1/stream"
+PATHS: Final = {SSE_PATH.encode(): SSE_PATH, WS_PATH.encode(): WS_PATH}
 MOST_HEAD: Final = 64 * 1024
 """Bytes of a request's line and headers."""
-"""How long a request's head may take to come in."""
 
 _TOO_LARGE: Final = Problem(431, "Request header fields too large", f"A head may have {MOST_HEAD} bytes.")
 _TOO_SLOW: Final = Problem(408, "Request timeout", "The head of the request did not come in time.")
 _FAILED: Final = Problem(500, "The request could not be judged")
 _UNREADABLE: Final = Problem(400, "The query is not readable", "Percent-encoded UTF-8, at most 200 parameters.")
 
-_STREAM_HEAD: Final = (
-    b"content-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\nconnection: close\r\n\r\n"
+_SSE_HEAD: Final = (
+    b"content-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\nconnection: close\r\n"
 )
+_NO_ORIGINS: Final[frozenset[str]] = frozenset()
 
 
-def stream_protocol(hub: StreamHub) -> type[HttpToolsProtocol]:
-    """Return the protocol class for uvicorn's `http=`: it hands streams to `hub`, and all else to the application."""
-    return type("StreamProtocol", (_StreamProtocol,), {"hub": hub})
+def stream_protocol(hub: StreamHub, origins: frozenset[str] = _NO_ORIGINS) -> type[HttpToolsProtocol]:
+    """Return the protocol class for uvicorn's `http=`: it hands streams to `hub`, and all else to the application.
+
+    `origins`: the pages that may read the stream beside those of the host itself.
+    """
+    return type("StreamProtocol", (_StreamProtocol,), {"hub": hub, "origins": origins})
 
 
 class _StreamProtocol(HttpToolsProtocol):
     """Takes the transport over once the head of a GET for the stream is in and what came before is answered.
 
-    The body of a stream ends with the connection: one representation for HTTP/1.0 and 1.1, every proxy and
-    EventSource. Refusals go through uvicorn like any answer, so keep-alive, HEAD and pipelining hold for them.
+    The body of an event stream ends with the connection: one representation for HTTP/1.0 and 1.1, every proxy and
+    EventSource. A WebSocket begins with the handshake's answer. Refusals go through uvicorn like any answer, so
+    keep-alive, HEAD and pipelining hold for them.
     """
 
     hub: ClassVar[StreamHub]
+    origins: ClassVar[frozenset[str]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._admission: Admission | None = None  # a stream is asked for: nothing more is read
+        self._cors: tuple[tuple[str, str], ...] = ()
         self._in_head = True
         self._waiting_bytes = 0  # of a head that came in parts
         self._head_bytes = 0
@@ -103,7 +112,7 @@ class _StreamProtocol(HttpToolsProtocol):
         else:
             judged = self._judge()
             if isinstance(judged, Problem):
-                self._answer(judged)
+                self._answer(replace(judged, headers=(*judged.headers, *self._cors)))
             else:
                 self._admission = judged
 
@@ -126,19 +135,31 @@ class _StreamProtocol(HttpToolsProtocol):
         return self._admission is not None
 
     def _asks_for_stream(self) -> bool:
-        is_websocket = self.parser.should_upgrade() and self._should_upgrade()
-        return not is_websocket and httptools.parse_url(self.url).path == PATH
+        """GET and all that is wrong in its place; OPTIONS, a browser's question before, is the application's."""
+        return httptools.parse_url(self.url).path in PATHS and self.parser.get_method() != b"OPTIONS"
+
+    def _should_upgrade(self) -> bool:
+        """No upgrade but ours, which is seen to here."""
+        return False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Whoever offers another protocol is served in this one, which is no reason for a line in the log."""
 
     def _judge(self) -> Admission | Problem:
-        method = self.parser.get_method().decode("ascii")
+        method, url = self.parser.get_method().decode("ascii"), httptools.parse_url(self.url)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        view = HeaderView(method, PATHS[url.path], (), headers)
+        readable = readable_by(self.origins, headers.get("origin"))
+        self._cors = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in readable)
         try:
-            query = httptools.parse_url(self.url).query or b""
-            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200)
+            query = (url.query or b"").decode("ascii")
+            pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=200)
         except ValueError:
             return _UNREADABLE
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+        if view.path == WS_PATH and (refused := refusal_of_page(view, self.origins)):
+            return refused
         try:
-            return self.hub.admit(HeaderView(method, PATH.decode(), tuple(pairs), headers))
+            return self.hub.admit(replace(view, query=tuple(pairs)))
         except Exception as error:  # noqa: BLE001 - the door of one request: it is answered, the process goes on
             logger().error("stream.not_judged", exc_info=error)
             return _FAILED
@@ -157,10 +178,16 @@ class _StreamProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
         self.connections.discard(self)
-        date = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
-        self.transport.write(b"HTTP/1.1 200 OK\r\n" + date + _STREAM_HEAD)
+        self.transport.write(self._head(self._admission))
         self.hub.open(self._admission, self.transport, self.connections)
         self.parser = None  # type: ignore[assignment]  # the two hold each other: let both go now
+
+    def _head(self, admission: Admission) -> bytes:
+        date = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
+        if admission.upgrade is not None:
+            return b"HTTP/1.1 101 Switching Protocols\r\n" + date + admission.upgrade.head()
+        cors = "".join(f"{name}: {value}\r\n" for name, value in self._cors).encode("latin-1")
+        return b"HTTP/1.1 200 OK\r\n" + date + _SSE_HEAD + cors + b"\r\n"
 
     def _answer(self, problem: Problem) -> None:
         """Answer the present request instead of the application."""

@@ -2,51 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from services.gateway.stream import frames
 from services.gateway.stream.admission import Start
 from services.gateway.stream.catch_up import portion
 from services.gateway.stream.clients import Client
-from services.gateway.stream.filter_groups import Judged
-from services.gateway.stream.gate import Gate, Passed
+from services.gateway.stream.gate import Passed
 from services.gateway.stream.ports import GapReason, History
 from services.gateway.stream.positions import LANES, Position, id_of
-from services.gateway.stream.ring import Ring
+from services.gateway.stream.wanted import Judged
+from services.gateway.stream.wire import Wire
 from shared.domain.errors import Unprocessable
 from shared.domain.story import Lane
 from shared.platform.logs import logger
-from shared.platform.metrics import GATE_REFUSALS, STREAM_FRAMES, STREAM_GAPS
+from shared.platform.metrics import GATE_REFUSALS
 from shared.platform.records import Record
 
 AT_ONCE: Final = 16
 """Records encoded before the event loop gets a turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """What is shown and by which rules: the ring, the gate, and the name of the log's present life."""
-
-    ring: Ring
-    gate: Gate
-    epoch: str
-
-    def greet(self, client: Client, start: Start, begun: Position, reason: GapReason | None, retry_ms: int) -> None:
-        """Write the hello, and in the same breath the gap between what was asked for and where it begins."""
-        at = id_of(self.epoch, begun)
-        data = frames.hello(at, start.requested, retry_ms)
-        STREAM_FRAMES.labels("sse", "hello").inc()
-        if reason is not None:
-            data += self.gap(start.requested or at, at, reason)
-        client.position = begun
-        client.greeted = True
-        client.write(data)
-
-    def gap(self, since: str, to: str, reason: GapReason) -> bytes:
-        STREAM_GAPS.labels(reason).inc()
-        STREAM_FRAMES.labels("sse", "gap").inc()
-        return frames.gap(since, to, reason)
 
 
 class Replays:
@@ -119,7 +93,7 @@ class _Run:
         """Send every flash that has come meanwhile; False when the client was full before the last."""
         wire, client = self._wire, self._client
         while client.takes():
-            made = portion(wire.ring, wire.gate, client.group, wire.epoch, self.position, (Lane.FLASH,))
+            made = portion(wire, client.group, self.position, (Lane.FLASH,))
             client.position = made.position
             self._silent = made.silent or (self._silent and not made.events)
             self._write(made.events)
@@ -139,7 +113,8 @@ class _Run:
     def close(self) -> None:
         """Tell where the client is, if the last of it was silent."""
         if self._silent and not self._client.ended:
-            self._client.write(frames.checkpoint(id_of(self._wire.epoch, self.position)))
+            dialect = self._client.group.dialect
+            self._client.write(frames.checkpoint(dialect, id_of(self._wire.epoch, self.position)))
 
     def _event(self, record: Record) -> list[bytes]:
         lane = frames.LANE_OF[record.topic]
@@ -157,12 +132,12 @@ class _Run:
         if refused is not None:
             GATE_REFUSALS.labels("stream", refused).inc()
             return []
-        if not self._client.group.wants(Judged(entry)):
+        if not self._client.group.shows(Judged(entry)):
             return []
         self._silent = False
-        return [frames.story(id_of(self._wire.epoch, self.position), entry)]
+        return [frames.story(self._client.group.dialect, id_of(self._wire.epoch, self.position), entry)]
 
     def _write(self, events: Sequence[bytes]) -> None:
         if events:
-            STREAM_FRAMES.labels("sse", "story").inc(len(events))
+            self._client.group.dialect.count("story", len(events))
             self._client.write(b"".join(events))

@@ -9,7 +9,7 @@ from services.gateway.stream.frames import Entry
 from services.gateway.stream.positions import LANES, Position
 from shared.domain.story import Lane
 
-_OVERHEAD: Final = 1024  # bytes of an entry beside its body, about
+_OVERHEAD: Final = 1024  # bytes of an entry beside its item, about
 _TRIM: Final = 512  # evicted entries after which a lane's list is cut
 _offset = attrgetter("offset")
 
@@ -45,6 +45,7 @@ class Ring:
         self._max_bytes = max_bytes
         self._max_age_ms = max_age_s * 1000
         self._lanes = {lane: _Lane() for lane in LANES}
+        self._newest: dict[str, Entry] = {}
         self._bytes = 0
 
     @property
@@ -70,6 +71,9 @@ class Ring:
         held.entries.append(entry)
         held.head = entry.offset + 1
         self._bytes += _size(entry)
+        known = self._newest.get(entry.story_id)
+        if known is None or known.release_no <= entry.release_no:
+            self._newest[entry.story_id] = entry
 
     def skip(self, lane: Lane, offset: int) -> None:
         """Pass a record that nobody can read."""
@@ -81,6 +85,8 @@ class Ring:
             if self._bytes <= self._max_bytes and now_ms - oldest.at_ms <= self._max_age_ms:
                 return
             self._bytes -= _size(self._lanes[oldest.lane].drop_oldest())
+            if self._newest.get(oldest.story_id) is oldest:
+                del self._newest[oldest.story_id]
 
     def since(self, lane: Lane, offset: int) -> Iterator[Entry]:
         """The entries of a lane from an offset on, as they are now; do not append or evict meanwhile."""
@@ -89,10 +95,14 @@ class Ring:
         for index in range(start, len(held.entries)):
             yield held.entries[index]
 
+    def newest(self, story_id: str) -> Entry | None:
+        """The release of a story with the highest number, as long as it is here."""
+        return self._newest.get(story_id)
+
     def _oldest(self) -> Entry | None:
         found = [entry for held in self._lanes.values() if (entry := held.oldest()) is not None]
         return min(found, key=lambda entry: entry.at_ms, default=None)
 
 
 def _size(entry: Entry) -> int:
-    return len(entry.body) + _OVERHEAD
+    return len(entry.item) + _OVERHEAD

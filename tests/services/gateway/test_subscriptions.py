@@ -142,7 +142,7 @@ async def test_the_stream_is_granted_what_the_subscription_wants(hooks: World) -
     """Its filter and where it begins."""
     made = await subscribe(hooks, filter=WANTED)
     grant = access(hooks)(view("sue", subscription=made["subscription_id"]))
-    assert grant == Grant("acme", Filter.model_validate(WANTED), {Lane.FLASH: 12, Lane.ROUTINE: 4020})
+    assert grant == Grant("acme", Filter.model_validate(WANTED), {Lane.FLASH: 12, Lane.ROUTINE: 4020}, "key_sue")
 
 
 async def test_anothers_subscription_is_404_on_the_stream(hooks: World) -> None:
@@ -160,7 +160,7 @@ async def test_anothers_subscription_is_404_on_the_stream(hooks: World) -> None:
 async def test_a_ticket_opens_one_stream(hooks: World) -> None:
     """As its owner, once, and not for long."""
     first, late = [(await call(hooks, "POST", "/v1/stream-tickets")).json()["ticket"] for _ in range(2)]
-    assert access(hooks)(view(ticket=first)) == Grant("acme")
+    assert access(hooks)(view(ticket=first)) == Grant("acme", key="key_sue")
     again = access(hooks)(view(ticket=first))
     hooks.clock.advance(timedelta(seconds=31))
     over = access(hooks)(view(ticket=late))

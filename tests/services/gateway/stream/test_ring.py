@@ -31,7 +31,7 @@ def test_at_and_after_the_floor_nothing_is_missing(steps: list[tuple[Lane, int, 
         ends[lane] += 1
         ring.evict(now)
         held = [one for each in (FLASH, ROUTINE) for one in ring.since(each, 0)]
-        assert sum(len(one.body) + 1024 for one in held) <= 20_000
+        assert sum(len(one.item) + 1024 for one in held) <= 20_000
         assert all(now - one.at_ms <= 2000 for one in held)
     assert ring.head == Position(ends[FLASH], ends[ROUTINE])
     for lane in (FLASH, ROUTINE):

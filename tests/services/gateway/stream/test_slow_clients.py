@@ -9,6 +9,8 @@ import pytest
 import uvloop
 
 from services.gateway.stream.positions import Position, parse_id
+from shared.domain.facts import Facts
+from shared.domain.story import Kind
 from tests.services.gateway.stream.listening import Event, Gateway, Listener, gateway
 from tests.services.gateway.stream.releases import released
 from tests.waiting import wait_until
@@ -184,5 +186,29 @@ def test_the_position_of_a_client_that_left_the_live_list_is_what_it_was_written
             (client,) = running.hub._clients
             assert client.position == Position(0, filled)
             assert client not in client.group.live
+
+    run(body())
+
+
+def test_a_slow_client_is_spared_what_a_newer_release_has_made_needless(
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    """Of each story only the newest that lies ahead; how many were left out is counted and told."""
+
+    async def body() -> None:
+        async with gateway(evict_s=60, **SMALL_BUFFERS) as running:
+            slow, other = await idler(running), await running.listen()
+            await slow.next()
+            await other.next()
+            filled = await fill(running)
+            for number in range(1, 6):
+                running.log.append(released("urn:a", number, kind=Kind.UPDATE, facts=Facts(sections=("arts",))))
+                running.log.append(released("urn:b", number, kind=Kind.UPDATE))
+            assert len(await other.take(filled + 10)) == filled + 10
+            *_, checkpoint = seen = await slow.until("checkpoint")
+            stories = [(event.data["story_id"], event.data["release_no"]) for event in seen[filled:-1]]
+            assert stories == [("urn:a", 5), ("urn:b", 5)]
+            assert checkpoint.data == {"cursor": f"e1-0-{filled + 10}", "skipped": 8}
+            assert [client.skipped for client in running.hub.clients()] == [8, 0]
 
     run(body())

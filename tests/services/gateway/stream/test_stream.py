@@ -209,7 +209,7 @@ async def test_a_client_that_leaves_is_forgotten() -> None:
         gauge = REGISTRY.get_sample_value("wire_stream_clients", {"channel": "sse"})
         await client.close()
         await wait_until(lambda: running.clients() == 0, within=5)
-        assert len(running.hub._groups) == 0
+        assert len(running.hub._live.groups) == 0
         assert REGISTRY.get_sample_value("wire_stream_clients", {"channel": "sse"}) == (gauge or 0) - 1
 
 
