@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import json
 import statistics
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from tests.bench.accounts import sound
@@ -14,7 +16,7 @@ from tests.bench.gateway.load import MAIN, Load, NotServedError, Run
 from tests.bench.gateway.loads import load_client
 from tests.bench.gateway.measured import OURS, crowd, late, runs_of, shares, side_by_side, told
 from tests.bench.gateway.stories import Audience, Story
-from tests.bench.gateway.wire import gateway
+from tests.bench.gateway.wire import Gateway, gateway
 from tests.bench.machine import open_files, pss_kib, raise_open_files
 from tests.bench.window import Window
 from tests.waiting import wait_until
@@ -27,6 +29,11 @@ HEAVY_STORIES, HEAVY_BYTES, HEAVY_EVERY_S = 30, 16_384, 0.1
 """What fills a stalled client: more than its socket and its buffer hold, within three seconds."""
 LITTLE = 4_096
 GONE_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.2
+BEHIND = "/v1/stream/clients"
+"""Shows of each client for how long it has been behind; the gateway's list, in the order in which they came."""
+OWN_FILES = 10
+"""Descriptors that the gateway may open for itself meanwhile."""
 MISSED = 10
 CLOSED_WITHIN_S = 30.0
 SOON_S = 1.0
@@ -59,10 +66,16 @@ async def _grown(load: Load, kind: str, clients: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Gone:
-    """What became of those who read nothing: most memory each, seconds until the last was let go (None: never)."""
+    """What became of those who read nothing: most memory each, how many stayed, and when the others were gone.
+
+    Seconds from when filling them began; `behind_s`: until each was gone or shown to be behind, None where that is not
+    shown.
+    """
 
     kib_each: float
-    seconds: float | None
+    left: int
+    seconds: float
+    behind_s: float | None
 
 
 async def stalled(folder: Path, protocol: Protocol, say: Say) -> list[Figure]:
@@ -80,44 +93,65 @@ async def stalled(folder: Path, protocol: Protocol, say: Say) -> list[Figure]:
         async def with_stalled(seconds: float) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(load.steady(STALLED_PER_S, seconds, itertools.repeat(MAIN)))
-                gone.append(await _stall(load, few))
+                gone.append(await _stall(ours, load, few))
 
         filling = HEAVY_STORIES * HEAVY_EVERY_S + 1
         during = await runs_of(load, with_stalled, Protocol(filling, window.measured_s, protocol.runs), say)
     return _of_stalled(before, during, gone, few)
 
 
-async def _stall(load: Load, few: int) -> _Gone:
+async def _stall(ours: Gateway, load: Load, few: int) -> _Gone:
     """Open clients that read nothing, fill them, and watch the process until they are gone."""
-    pid, heads = load.server.pid, [load.server.head("sse", number, (MAIN, HEAVY)) for number in range(few)]
-    files, kib, most = open_files(pid), pss_kib(pid), 0
-    await load.client.open(STALLED, load.server.address, heads, sample=0, receive_buffer=LITTLE)
+    pid, heads = ours.pid, [ours.head("sse", number, (MAIN, HEAVY)) for number in range(few)]
+    files, kib = open_files(pid), pss_kib(pid)
+    await load.client.open(STALLED, ours.address, heads, sample=0, receive_buffer=LITTLE)
     await load.client.stop_reading(STALLED)
-    there = open_files(pid) - files
+    there, began, most, behind_s = open_files(pid) - files, time.monotonic(), 0, None
+    filling, left = asyncio.create_task(_fill(load)), few
+    try:
+        while left > OWN_FILES and time.monotonic() < began + GONE_WITHIN_S:
+            most = max(most, pss_kib(pid) - kib)
+            if behind_s is None and filling.done() and await _all_behind(ours, few):
+                behind_s = time.monotonic() - began
+            await asyncio.sleep(LOOK_EVERY_S)
+            left = open_files(pid) - files
+        await filling
+    finally:
+        filling.cancel()
+    await load.client.close(STALLED)
+    return _Gone(most / there, left if left > OWN_FILES else 0, time.monotonic() - began, behind_s)
+
+
+async def _fill(load: Load) -> None:
     for _ in range(HEAVY_STORIES):
         load.made += 1
         await load.server.put([Story(load.made - 1, HEAVY, time.time_ns() // 1000, size=HEAVY_BYTES)])
-        most = max(most, pss_kib(pid) - kib)
         await asyncio.sleep(HEAVY_EVERY_S)
-    full = time.monotonic()
-    while (left := open_files(pid) - files) > 0 and time.monotonic() < full + GONE_WITHIN_S:
-        most = max(most, pss_kib(pid) - kib)
-        await asyncio.sleep(HEAVY_EVERY_S)
-    seconds = time.monotonic() - full
-    await load.client.close(STALLED)
-    return _Gone(most / there, None if left > 0 else seconds)
+
+
+async def _all_behind(ours: Gateway, few: int) -> bool:
+    """Whether the gateway shows as many clients that are behind as stopped reading; False where it shows none."""
+    behind, target = 0, f"{BEHIND}?limit=1000"
+    while target:
+        status, body = await ours.get(target, ours.operator)
+        if status != HTTPStatus.OK:
+            return False
+        page = json.loads(body)
+        behind += sum(client["age_s"] > 0 for client in page["items"])
+        target = f"{BEHIND}?limit=1000&cursor={page['next']}" if page["next"] else ""
+    return behind >= few
 
 
 def _of_stalled(before: list[Run], during: list[Run], gone: list[_Gone], few: int) -> list[Figure]:
     kib = Bar(f"{few:,} stalled clients: memory each at most", "KiB", 64, 32)
-    soon = Bar("the same: the last is gone, after they were full", "s", 10, 5)
+    soon = Bar("the same: all are gone or shown to be behind", "s", 10, 5)
     others = Bar("the same: the others' p99, of what it was", "times", 1.10, 1.03)
     figures = [Figure(kib, max(one.kib_each for one in gone), "with what the process needs for the others meanwhile")]
-    times = [one.seconds for one in gone if one.seconds is not None]
-    if len(times) < len(gone):
-        figures.append(Figure(soon, None, f"some were still there after {GONE_WITHIN_S:g} s"))
-    else:
-        figures.append(Figure(soon, statistics.median(times), f"{HEAVY_STORIES} stories of 16 KiB filled them"))
+    left, seconds = max(one.left for one in gone), statistics.median(one.seconds for one in gone)
+    ended = f"{left:,} were still there after {seconds:.0f} s" if left else f"all were gone after {seconds:.1f} s"
+    shown = [one.behind_s for one in gone if one.behind_s is not None]
+    first = statistics.median(shown) if len(shown) == len(gone) else None if left else seconds
+    figures.append(Figure(soon, first, f"filled within {HEAVY_STORIES * HEAVY_EVERY_S:g} s; {ended}"))
     was, became = late(before), late(during)
     if was is None or became is None:
         return [*figures, Figure(others, None, "nothing came", sound=False)]

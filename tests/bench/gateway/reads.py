@@ -74,12 +74,8 @@ async def rest(folder: Path, protocol: Protocol, say: Say) -> list[Figure]:
 
 async def _shown(ours: Gateway) -> bool:
     """Whether the last story that was released is on the page already."""
-    reader, writer = await asyncio.open_connection(*ours.address)
-    writer.write(request(f"{PAGE}?limit=1", ours.key(0), "connection: close\r\n").encode())
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return Story(STORIES - 1, SECTION, 0).story_id.encode() in answer
+    _, page = await ours.get(f"{PAGE}?limit=1", ours.key(0))
+    return Story(STORIES - 1, SECTION, 0).story_id.encode() in page
 
 
 async def _asked(ours: Gateway, folder: Path, per_s: float, seconds: float) -> Asked:

@@ -17,8 +17,8 @@ from tests.bench.gateway.stories import Audience
 from tests.bench.gateway.wire import gateway
 from tests.bench.machine import cpu_s, pss_kib
 
-SETTING = "tls_chain"
-"""The setting that names the certificate and its key, one PEM file."""
+SETTING = "tls_certificate"
+"""Where the gateway has no such setting, it does not speak TLS itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ async def over_tls(folder: Path, protocol: Protocol, say: Say) -> list[Figure]:
 
 async def _measured(folder: Path, chain: Path | None, protocol: Protocol, say: Say) -> _Found:
     clients = thousand(protocol)
-    settings = {f"WIRE_{SETTING.upper()}": str(chain)} if chain else {}
-    async with gateway(folder, **settings) as ours, load_client(folder) as client:
+    async with gateway(folder, chain) as ours, load_client(folder) as client:
         load, kib, used = Load(ours, client), pss_kib(ours.pid), cpu_s(ours.pid)
         await load.listen([Audience((MAIN,), clients)], chain=chain)
         grown, spent = pss_kib(ours.pid) - kib, cpu_s(ours.pid) - used

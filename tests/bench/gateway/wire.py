@@ -1,8 +1,11 @@
 """The gateway as the process it is, fed from a real Kafka, with a real Redis beside it."""
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,6 +20,7 @@ from shared.platform.provisioning import provision
 from shared.platform.publishing import Outgoing, Publisher
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, key_of
+from tests.bench.gateway.reading import status_of
 from tests.bench.gateway.servers import HOST, WEBSOCKET, request
 from tests.bench.gateway.stories import Story
 from tests.bench.process import service
@@ -27,14 +31,24 @@ KEYS = 500
 
 
 class Gateway:
-    """A gateway under test. `operator` is a key that may see operations."""
+    """A gateway under test. `operator` is the header of a key that may see operations."""
 
     name = "gateway"
 
-    def __init__(self, pid: int, port: int, publisher: Publisher, keys: Sequence[str], operator: str) -> None:
+    def __init__(
+        self,
+        pid: int,
+        port: int,
+        publisher: Publisher,
+        keys: Sequence[str],
+        operator: str,
+        trusted: ssl.SSLContext | None = None,
+    ) -> None:
+        """`trusted`: it speaks TLS, with a certificate that this context trusts."""
         self.pid = pid
         self.address = (HOST, port)
-        self.operator = operator
+        self.operator = f"authorization: Bearer {operator}\r\n"
+        self._trusted = trusted
         self._publisher = publisher
         self._keys = keys
 
@@ -48,6 +62,10 @@ class Gateway:
             return request(f"/v1/ws?{urlencode(wanted)}", self.key(client), WEBSOCKET)
         return request(f"/v1/stream?{urlencode(wanted)}", self.key(client))
 
+    async def get(self, target: str, key: str) -> tuple[int, bytes]:
+        """Ask once, with the header of a key; the status and the body."""
+        return await got(self.address, request(target, key, "connection: close\r\n"), self._trusted)
+
     async def put(self, stories: Sequence[Story]) -> None:
         await self._publisher.publish_all([record_of(story.event()) for story in stories])
 
@@ -59,8 +77,12 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, **told: str) -> AsyncIterator[Gateway]:
-    """Everything up and nobody there; all of it is gone with the block. `told`: more settings, by name."""
+async def gateway(folder: Path, chain: Path | None = None) -> AsyncIterator[Gateway]:
+    """Everything up and nobody there; all of it is gone with the block.
+
+    `chain`: a PEM file with a certificate and its key; the gateway then speaks TLS.
+    """
+    trusted = ssl.create_default_context(cafile=chain) if chain else None
     keys, operator, port = [new_key("local") for _ in range(KEYS)], new_key("local"), free_port()
     async with AsyncExitStack() as opened:
         broker = await opened.enter_async_context(LocalKafka(folder / "kafka"))
@@ -77,8 +99,28 @@ async def gateway(folder: Path, **told: str) -> AsyncIterator[Gateway]:
             "WIRE_SECRET_KEY": Fernet.generate_key().decode(),
             "WIRE_LOG_LEVEL": "warning",
         }
-        pid = await opened.enter_async_context(service("gateway", folder, settings | told, port))
-        yield Gateway(pid, port, publisher, keys, operator)
+        if chain:
+            settings |= {"WIRE_TLS_CERTIFICATE": str(chain), "WIRE_TLS_KEY": str(chain)}
+
+        async def ready(at: int) -> bool:
+            try:
+                status, _ = await got((HOST, at), request("/readyz", "connection: close\r\n"), trusted)
+            except ConnectionRefusedError:
+                return False
+            return status == HTTPStatus.OK
+
+        pid = await opened.enter_async_context(service("gateway", folder, settings, port, ready=ready))
+        yield Gateway(pid, port, publisher, keys, operator, trusted)
+
+
+async def got(address: tuple[str, int], head: str, tls: ssl.SSLContext | None) -> tuple[int, bytes]:
+    """The status and the body of one answer; the connection ends with it."""
+    reader, writer = await asyncio.open_connection(*address, ssl=tls)
+    writer.write(head.encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return status_of(answer), answer.partition(b"\r\n\r\n")[2]
 
 
 def _principals(keys: Iterable[str]) -> list[Outgoing]:
