@@ -98,6 +98,7 @@ async def gateway(folder: Path, chain: Path | None = None) -> AsyncIterator[Gate
             "WIRE_OPERATOR_KEY": operator,
             "WIRE_SECRET_KEY": Fernet.generate_key().decode(),
             "WIRE_LOG_LEVEL": "warning",
+            "WIRE_STREAM_PER_KEY": "0",  # one key for all ten thousand
         }
         if chain:
             settings |= {"WIRE_TLS_CERTIFICATE": str(chain), "WIRE_TLS_KEY": str(chain)}
