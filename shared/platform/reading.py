@@ -70,6 +70,7 @@ class Tail:
         self._positions: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._loaded = False
+        self._stepped = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,6 +125,22 @@ class Tail:
                     task.cancel()
             await asyncio.wait([task for task in (*helpers, poll) if task is not None])
             await self.close()
+
+    async def reach_end(self) -> None:
+        """Return once all is applied that was in the topics at the call. For while `follow` runs; may be repeated.
+
+        Waits for a broker that is away.
+        """
+        ends: Mapping[TopicPartition, int] | None = None
+        while ends is None:
+            try:
+                ends = await self._measured_ends(self._consumer, self._positions)
+            except KafkaError as error:
+                self._tell(f"broker does not answer: {type(error).__name__}")
+                await asyncio.sleep(RETRY_S)
+        while any(self._positions[at] < end for at, end in ends.items()):
+            self._stepped.clear()
+            await self._stepped.wait()
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be applied, per partition."""
@@ -206,6 +223,7 @@ class Tail:
         for at in self._positions:
             # beyond the last record applied: the log's end may be a gap that compaction left
             self._positions[at] = max(self._positions[at], await self._consumer.position(self._full(at)))
+        self._stepped.set()
         await asyncio.sleep(0)
 
     async def _probe(self) -> None:

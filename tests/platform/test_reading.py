@@ -127,6 +127,18 @@ class TestFollow:
             await wait_until(lambda: len(seen) == 3, 10)
         assert list(map(text, seen)) == ["a", "b", "c"]
 
+    async def test_who_asks_for_the_end_gets_what_was_there_when_asking(self, kafka: KafkaSettings) -> None:
+        """Of every partition, also of one that holds nothing, and again at once when nothing has come."""
+        await make_topics(kafka, {Topic.STATE: 2})
+        seen: list[Record] = []
+        tail = Tail(kafka, [Topic.STATE])
+        await tail.load(seen.append)
+        async with following(tail, seen):
+            await fill(kafka, Topic.STATE, ["a", "b"], partition=1)
+            await asyncio.wait_for(tail.reach_end(), 10)
+            assert list(map(text, seen)) == ["a", "b"]
+            await asyncio.wait_for(tail.reach_end(), 10)
+
     async def test_a_broker_restart_is_survived_and_told(self, local_kafka: LocalKafka, topic_prefix: str) -> None:
         """Not ready while the broker is away, and nothing missed afterwards."""
         kafka = settings(local_kafka.bootstrap, topic_prefix)

@@ -65,6 +65,9 @@ class Reading:
     def positions(self) -> Mapping[TopicPartition, int]:
         return {TopicPartition(topic, 0): offset for topic, offset in self._next.items()}
 
+    async def reach_end(self) -> None:
+        raise AssertionError("it never stands still")
+
     def follow_one(self, topic: Topic) -> bool:
         """Take the next record of a topic; say whether there was one."""
         records, at = self._log.of(topic), self._next[topic]
@@ -111,7 +114,13 @@ class Gateway:
             SharedLog(self._standings, self._knows.apply, self._knows.all_loaded),
         )
         self._hub = copy.hub(
-            epoch="e", authorize=_everyone, logs=logs, history=NoHistory(), options=STILL, health=self._health
+            epoch="e",
+            authorize=_everyone,
+            logs=logs,
+            history=NoHistory(),
+            options=STILL,
+            health=self._health,
+            now=lambda: 0.0,  # between two turns of this loop any time may pass
         )
         self._keeper = ViewsKeeper(views, self._read_log, Health(), look_every_s=NEVER)
         self._lanes = {topic: Consumer(log, topic, committed=passed) for topic in RELEASED}

@@ -26,6 +26,7 @@ from services.gateway.stream.replay import Replays
 from services.gateway.stream.ring import Ring
 from services.gateway.stream.socket_client import SocketClient
 from services.gateway.stream.stragglers import Stragglers
+from services.gateway.stream.wakefulness import Wakefulness
 from services.gateway.stream.wheel import Wheel
 from services.gateway.stream.wire import Wire
 from shared.domain.story import Lane
@@ -60,10 +61,12 @@ class StreamHub:
         options: StreamOptions = DEFAULTS,
         health: Health | None = None,
         is_good: Callable[[str], bool] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`epoch`: name of the log's present life, see `positions.epoch_of`; ids of another one are told a gap.
 
-        `is_good` tells whether a key still holds; a client whose key does not is let go at its next heartbeat.
+        `is_good` tells whether a key still holds; a client whose key does not is let go at its next heartbeat. `now`
+        tells seconds, by which the hub knows whether it stood still.
         """
         self.options = options
         self._authorize = authorize
@@ -73,8 +76,11 @@ class StreamHub:
         self._wire = Wire(Ring(options.ring_bytes, options.ring_age_s), Gate(), epoch)
         self._feed = Feed(self._wire.ring, self._wire.gate)
         self._live = Broadcast(self._wire, options.checkpoint_every)
-        self._stragglers = Stragglers(self._wire, self._live, self.flush)
-        self._replays = Replays(self._wire, history, options.replays, options.retry_s)
+        self._wakefulness = Wakefulness((logs.standings.reach_end, logs.released.reach_end), self.flush, now)
+        self._stragglers = Stragglers(self._wire, self._live, self._wakefulness.fresh, self.flush)
+        self._replays = Replays(
+            self._wire, history, self._wakefulness.until_fresh, at_once=options.replays, retry_s=options.retry_s
+        )
         self._acknowledged = Acknowledged()
         self._wheel: Wheel[Client] = Wheel(options.heartbeat_s, self._beat, self._tick)
         self._timer: asyncio.TimerHandle | None = None
@@ -94,6 +100,7 @@ class StreamHub:
 
         Raises what the logs raise. Clients that are still there after `drain_s` are let go.
         """
+        self._wakefulness.start()
         await self._logs.standings.load(self._feed.know)
         await self._logs.flashes.load(self._feed.place)
         since = datetime.now(UTC) - timedelta(seconds=self.options.ring_age_s)
@@ -104,7 +111,9 @@ class StreamHub:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._logs.standings.follow(self._feed.know, left))
                 group.create_task(self._logs.released.follow(self.accept, left))
-                group.create_task(self._until_left(stop, left))
+                watching = group.create_task(self._wakefulness.watch())
+                await self._until_left(stop, left)
+                watching.cancel()
         finally:
             self._close()
 
@@ -122,10 +131,12 @@ class StreamHub:
             self._timer = asyncio.get_running_loop().call_later(self.options.coalesce_s, self.flush)
 
     def flush(self) -> None:
-        """Write all that waits to the live clients, in ring order."""
+        """Write all that waits to the live clients, in ring order; after a standstill it waits on."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not self._wakefulness.fresh():
+            return
         self._live.send()
         self._stragglers.go_on()
 
@@ -269,6 +280,7 @@ class StreamHub:
 
     def _close(self) -> None:
         self._open = False
+        self._wakefulness.stop()
         self._wheel.stop()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,7 +1,7 @@
 """How does a client get what the ring no longer holds? From the log itself, some at a time, flash first."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from services.gateway.stream import frames
@@ -26,9 +26,13 @@ AT_ONCE: Final = 16
 class Replays:
     """Serves clients that begin before the ring; a task for each while that lasts, few reads of the log at once."""
 
-    def __init__(self, wire: Wire, history: History, at_once: int, retry_s: float) -> None:
+    def __init__(
+        self, wire: Wire, history: History, until_fresh: Callable[[], Awaitable[None]], *, at_once: int, retry_s: float
+    ) -> None:
+        """`until_fresh` returns once what is released may be shown; `at_once`: reads of the log at a time."""
         self._wire = wire
         self._history = history
+        self._until_fresh = until_fresh
         self._reading = asyncio.Semaphore(at_once)
         self._retry_s = retry_s
 
@@ -56,9 +60,9 @@ class Replays:
             self._wire.greet(client, start, begun, "epoch" if start.foreign else reason, retry_ms)
 
     async def _bring_up(self, client: Client) -> None:
-        run = _Run(self._wire, client)
+        run = _Run(self._wire, client, self._until_fresh)
         while not client.ended and (lane := run.lacking()) is not None:
-            await client.until_writable()
+            await run.until_free()
             if lane is Lane.ROUTINE and not run.flash_first():
                 continue
             position, until = run.position, self._wire.ring.floor.of(lane)
@@ -73,9 +77,10 @@ class Replays:
 class _Run:
     """One client's way through the log."""
 
-    def __init__(self, wire: Wire, client: Client) -> None:
+    def __init__(self, wire: Wire, client: Client, until_fresh: Callable[[], Awaitable[None]]) -> None:
         self._wire = wire
         self._client = client
+        self._until_fresh = until_fresh
         self._passed = Passed()
         self._silent = False
 
@@ -88,6 +93,11 @@ class _Run:
         """The lane in which the client is still before the ring, flash first."""
         floor = self._wire.ring.floor
         return next((lane for lane in LANES if self.position.of(lane) < floor.of(lane)), None)
+
+    async def until_free(self) -> None:
+        """Return once the client may be written to, or has ended."""
+        await self._client.until_writable()
+        await self._until_fresh()
 
     def flash_first(self) -> bool:
         """Send every flash that has come meanwhile; False when the client was full before the last."""
@@ -104,7 +114,7 @@ class _Run:
     async def send(self, records: Sequence[Record]) -> None:
         """Send what may be sent of these, in small portions."""
         for first in range(0, len(records), AT_ONCE):
-            await self._client.until_writable()
+            await self.until_free()
             if self._client.ended:
                 return
             self._write([event for record in records[first : first + AT_ONCE] for event in self._event(record)])

@@ -24,18 +24,22 @@ class Stragglers:
     release comes or the gate learns something.
     """
 
-    def __init__(self, wire: Wire, live: Broadcast, flush: Callable[[], None]) -> None:
-        """`flush` brings the live clients to the ring's head."""
+    def __init__(self, wire: Wire, live: Broadcast, fresh: Callable[[], bool], flush: Callable[[], None]) -> None:
+        """`fresh`: whether anything may be shown now. `flush` brings the live clients to the ring's head."""
         self._wire = wire
         self._live = live
+        self._fresh = fresh
         self._flush = flush
-        self._ahead: set[Client] = set()
+        self._waiting: set[Client] = set()
         self._shared: dict[tuple[FilterGroup, Position], Portion] = {}
         self._shared_as_of: tuple[Position, Position, int] | None = None
 
     def catch_up(self, client: Client) -> None:
         """Send what the client lacks; live once it lacks nothing."""
         if client.busy or not client.takes() or client.position is None:
+            return
+        if not self._fresh():
+            self._waiting.add(client)
             return
         self._flush()
         while not (made := self._send(client)).done:
@@ -49,7 +53,7 @@ class Stragglers:
         if client.position == self._live.flushed:
             self.join(client)
         else:  # it heard another process that is further: it waits for this one
-            self._ahead.add(client)
+            self._waiting.add(client)
 
     def join(self, client: Client) -> None:
         """Make a client live that was told everything."""
@@ -60,12 +64,12 @@ class Stragglers:
 
     def forget(self, client: Client) -> None:
         """It waits for nothing any more."""
-        self._ahead.discard(client)
+        self._waiting.discard(client)
 
     def go_on(self) -> None:
-        """Look again at those who were further than this process."""
-        ahead, self._ahead = self._ahead, set()
-        for client in ahead:
+        """Look again at those who were further than this process, or came while nothing might be shown."""
+        waiting, self._waiting = self._waiting, set()
+        for client in waiting:
             self.catch_up(client)
 
     def _send(self, client: Client) -> Portion:

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -170,6 +171,7 @@ async def gateway(
     *,
     authorize: Authorize = everyone,
     epoch: str = EPOCH,
+    now: Callable[[], float] = time.monotonic,
     **options: Any,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway on a free port while the block lasts; stops it and checks that it stopped by itself."""
@@ -180,6 +182,7 @@ async def gateway(
         logs=Logs(log.flashes(), log, standings),
         history=log,
         options=replace(QUICK, **options),
+        now=now,
     )
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
     protocol = stream_protocol(hub)

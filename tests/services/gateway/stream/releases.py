@@ -49,10 +49,12 @@ def released(
 
 
 class Standings:
-    """`story.state` and `story.killed` in memory."""
+    """`story.state` and `story.killed` in memory. While `behind`, what is written waits until the end is asked for."""
 
     def __init__(self) -> None:
+        self.behind = False
         self._records: list[Record] = []
+        self._waiting: list[Record] = []
         self._apply: Callable[[Record], None] | None = None
         self._offsets = itertools.count()
 
@@ -67,6 +69,12 @@ class Standings:
         self._apply = apply
         await stop.wait()
 
+    async def reach_end(self) -> None:
+        assert self._apply is not None
+        waiting, self._waiting, self.behind = self._waiting, [], False
+        for record in waiting:
+            self._apply(record)
+
     def kill(self, story_id: str, release_no: int = 2) -> None:
         """Write the record of a kill."""
         record = KillRecord(story_id=story_id, version=1, release_no=release_no, cause="e1", at=1)
@@ -78,7 +86,9 @@ class Standings:
     def write(self, topic: Topic, key: str, value: bytes) -> None:
         record = Record(topic, 0, next(self._offsets), key, value, {}, 0)
         self._records.append(record)
-        if self._apply is not None:
+        if self.behind:
+            self._waiting.append(record)
+        elif self._apply is not None:
             self._apply(record)
 
 
@@ -124,6 +134,9 @@ class ReleasedLog:
         await stop.wait()
         self._apply = None
 
+    async def reach_end(self) -> None:
+        """Whoever follows has everything."""
+
     def positions(self) -> Mapping[TopicPartition, int]:
         return {TopicPartition(TOPIC_OF[lane], 0): self.starts[lane] + len(self.lanes[lane]) for lane in LANES}
 
@@ -166,6 +179,9 @@ class Flashes:
     async def load(self, apply: Callable[[Record], None], since: Since = "beginning") -> None:
         for record in tuple(self._log.lanes[Lane.FLASH]):
             apply(record)
+
+    async def reach_end(self) -> None:
+        """Nobody follows it."""
 
     async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None:
         await stop.wait()

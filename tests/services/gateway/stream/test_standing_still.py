@@ -1,0 +1,159 @@
+"""Does a process that was stopped for a while show what others have killed meanwhile?"""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from services.gateway.stream.lanes import SideBySide
+from services.gateway.stream.wakefulness import STILL_S, Wakefulness
+from shared.domain.story import Lane
+from tests.services.gateway.stream.listening import Gateway, Listener, gateway
+from tests.services.gateway.stream.releases import ReleasedLog, Standings, released
+from tests.waiting import wait_until
+
+
+@dataclass
+class Sleeper:
+    """The clock of a process that can be stopped."""
+
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    def stand_still(self, seconds: float = 14) -> None:
+        self.at += seconds
+
+
+async def stories(client: Listener) -> list[str]:
+    """The stories up to the one that is filed last."""
+    seen = await client.until_story("urn:last")
+    return [event.data["story_id"] for event in seen if event.event == "story"]
+
+
+def killed_meanwhile(running: Gateway, clock: Sleeper) -> None:
+    """The process stands still while urn:dead is killed; it has not read the kill when it goes on."""
+    running.standings.behind = True
+    running.standings.kill("urn:dead")
+    clock.stand_still()
+
+
+async def test_what_was_fetched_before_is_not_shown_to_the_live() -> None:
+    """The release lay in the process when it was stopped."""
+    clock = Sleeper()
+    async with gateway(now=clock) as running:
+        client = await running.listen()
+        await client.next()
+        killed_meanwhile(running, clock)
+        running.log.append(released("urn:dead", 1))
+        running.log.append(released("urn:last", 1, Lane.FLASH))
+        assert await stories(client) == ["urn:last"]
+
+
+async def test_what_waits_for_its_tick_is_not_shown_either() -> None:
+    """It was stopped between a release and the moment of writing it."""
+    clock = Sleeper()
+    async with gateway(now=clock, coalesce_s=3600) as running:
+        client = await running.listen()
+        await client.next()
+        running.log.append(released("urn:dead", 1))
+        killed_meanwhile(running, clock)
+        running.log.append(released("urn:last", 1, Lane.FLASH))
+        assert await stories(client) == ["urn:last"]
+
+
+@pytest.mark.parametrize("ring_age_s", [900, -60], ids=["from memory", "from the log"])
+async def test_who_comes_back_then_is_not_shown_it(ring_age_s: float) -> None:
+    """Resuming passes the same gate, and the gate is as old as what it knows."""
+    clock, log = Sleeper(), ReleasedLog()
+    for name in ("urn:one", "urn:dead"):
+        log.append(released(name, 1))
+    async with gateway(log, now=clock, ring_age_s=ring_age_s) as running:
+        killed_meanwhile(running, clock)
+        client = await running.listen("cursor=earliest")
+        running.log.append(released("urn:last", 1))
+        assert await stories(client) == ["urn:one", "urn:last"]
+
+
+async def test_everything_else_is_shown_once_and_in_order_when_it_has_caught_up() -> None:
+    """Standing still costs time, not releases: of those who are live, and of one who was behind."""
+    clock = Sleeper()
+    async with gateway(now=clock) as running:
+        live = await running.listen()
+        await live.next()
+        for number in range(20):
+            running.log.append(released(f"urn:{number}", 1))
+            if number % 7 == 0:
+                running.standings.behind = True
+                clock.stand_still()
+        behind = await running.listen("cursor=earliest")
+        running.log.append(released("urn:last", 1))
+        expected = [f"urn:{number}" for number in range(20)] + ["urn:last"]
+        assert await stories(live) == expected
+        assert await stories(behind) == expected
+
+
+class Slow:
+    """A log whose end is reached when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._reached = asyncio.Event()
+
+    async def reach_end(self) -> None:
+        self.asked += 1
+        await self._reached.wait()
+        self._reached.clear()
+
+    def reach(self) -> None:
+        self._reached.set()
+
+
+async def test_ends_that_were_measured_before_another_standstill_do_not_count() -> None:
+    """Stopped again while it catches up, it measures again."""
+    clock, log, resumed = Sleeper(), Slow(), list[bool]()
+    wakefulness = Wakefulness([log.reach_end], lambda: resumed.append(True), clock)
+    watching = asyncio.create_task(wakefulness.watch())
+    try:
+        clock.stand_still()
+        assert not wakefulness.fresh()
+        await wait_until(lambda: log.asked == 1, within=5)
+        clock.stand_still()
+        log.reach()
+        await wait_until(lambda: log.asked == 2, within=5)
+        assert not wakefulness.fresh()
+        assert not resumed
+        log.reach()
+        await wakefulness.until_fresh()
+        assert resumed == [True]
+    finally:
+        watching.cancel()
+
+
+async def test_a_process_that_runs_is_fresh_without_a_wait() -> None:
+    """Signs of life come from the loop itself: nobody needs to ask."""
+    clock = Sleeper()
+    wakefulness = Wakefulness([], lambda: None, clock)
+    wakefulness.start()
+    clock.stand_still(STILL_S)
+    assert wakefulness.fresh()
+    clock.stand_still(STILL_S * 1.01)
+    await wait_until(lambda: not wakefulness._awake.is_set(), within=5)
+    wakefulness.stop()
+
+
+async def test_lanes_side_by_side_are_all_read_to_their_ends() -> None:
+    """One that has reached its end does not speak for the other."""
+    logs = [Standings(), Standings()]
+    stop, seen = asyncio.Event(), list[str | None]()
+    lanes = SideBySide(*logs)
+    following = asyncio.create_task(lanes.follow(lambda record: seen.append(record.key), stop))
+    await wait_until(lambda: all(log._apply for log in logs), within=5)
+    for log, name in zip(logs, ("a", "b"), strict=True):
+        log.behind = True
+        log.kill(name)
+    await lanes.reach_end()
+    assert seen == ["a", "b"]
+    stop.set()
+    await following
