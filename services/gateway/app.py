@@ -36,7 +36,9 @@ from services.gateway.routes import (
 from services.gateway.shelf import Shelf
 from services.gateway.stream.admission import POLL_PATH
 from services.gateway.stream.listing import Row
+from services.gateway.stream.wakefulness import Wakefulness
 from services.gateway.timing import Timing
+from services.gateway.up_to_date import UpToDate
 from shared.platform.api_page import serve_api_page
 from shared.platform.health import Health
 from shared.platform.http import mount_ops
@@ -86,12 +88,14 @@ def create_app(
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
     answers: Answers | None = None,
+    wakefulness: Wakefulness | None = None,
 ) -> FastAPI:
     """Return the application over what `main` put together; it opens nothing itself. `poll` answers /v1/poll,
     `listening` tells of the stream's clients.
 
     `origins`: of pages that may read the answers; `rates`: what one key may ask, None for no limit;
-    `answers`: first answers by idempotency key, beside those in memory.
+    `answers`: first answers by idempotency key, beside those in memory; `wakefulness`: of this process, so that
+    nothing is answered from what it knew before a standstill.
     """
     app = FastAPI(
         title="Slugline", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None, redirect_slashes=False,
@@ -107,6 +111,7 @@ def create_app(
     serve_api_page(app, PAGE)
     answer_problems(app, PROBLEMS)
     app.add_middleware(Shelf, kept=gateway.kept, visible=gateway.visible)
+    app.add_middleware(UpToDate, wakefulness=wakefulness)
     app.add_middleware(Timing)
     app.add_middleware(Repeated, answers=answers)
     app.add_middleware(HeldBack, rates=rates)

@@ -131,6 +131,7 @@ async def jobs(
         origins=origins_of(settings.cors_origins),
         rates=_rates(settings, outside) if settings.request_rate else None,
         answers=outside.answers,
+        wakefulness=hub.wakefulness,
     )
     serving = partial(
         serve,

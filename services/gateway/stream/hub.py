@@ -76,10 +76,10 @@ class StreamHub:
         self._wire = Wire(Ring(options.ring_bytes, options.ring_age_s), Gate(), epoch)
         self._feed = Feed(self._wire.ring, self._wire.gate)
         self._live = Broadcast(self._wire, options.checkpoint_every)
-        self._wakefulness = Wakefulness((logs.standings.reach_end, logs.released.reach_end), self.flush, now)
-        self._stragglers = Stragglers(self._wire, self._live, self._wakefulness.fresh, self.flush)
+        self.wakefulness = Wakefulness((logs.standings.reach_end, logs.released.reach_end), self.flush, now)
+        self._stragglers = Stragglers(self._wire, self._live, self.wakefulness.fresh, self.flush)
         self._replays = Replays(
-            self._wire, history, self._wakefulness.until_fresh, at_once=options.replays, retry_s=options.retry_s
+            self._wire, history, self.wakefulness.until_fresh, at_once=options.replays, retry_s=options.retry_s
         )
         self._acknowledged = Acknowledged()
         self._wheel: Wheel[Client] = Wheel(options.heartbeat_s, self._beat, self._tick)
@@ -100,7 +100,7 @@ class StreamHub:
 
         Raises what the logs raise. Clients that are still there after `drain_s` are let go.
         """
-        self._wakefulness.start()
+        self.wakefulness.start()
         await self._logs.standings.load(self._feed.know)
         await self._logs.flashes.load(self._feed.place)
         since = datetime.now(UTC) - timedelta(seconds=self.options.ring_age_s)
@@ -111,7 +111,7 @@ class StreamHub:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._logs.standings.follow(self._feed.know, left))
                 group.create_task(self._logs.released.follow(self.accept, left))
-                watching = group.create_task(self._wakefulness.watch())
+                watching = group.create_task(self.wakefulness.watch())
                 await self._until_left(stop, left)
                 watching.cancel()
         finally:
@@ -135,7 +135,7 @@ class StreamHub:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._wakefulness.fresh():
+        if not self.wakefulness.fresh():
             return
         self._live.send()
         self._stragglers.go_on()
@@ -280,7 +280,7 @@ class StreamHub:
 
     def _close(self) -> None:
         self._open = False
-        self._wakefulness.stop()
+        self.wakefulness.stop()
         self._wheel.stop()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,7 +1,6 @@
 """Does a process that was stopped for a while show what others have killed meanwhile?"""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
 
@@ -10,20 +9,8 @@ from services.gateway.stream.wakefulness import STILL_S, Wakefulness
 from shared.domain.story import Lane
 from tests.services.gateway.stream.listening import Gateway, Listener, gateway
 from tests.services.gateway.stream.releases import ReleasedLog, Standings, released
+from tests.services.gateway.stream.sleeping import Sleeper, Slow
 from tests.waiting import wait_until
-
-
-@dataclass
-class Sleeper:
-    """The clock of a process that can be stopped."""
-
-    at: float = 0.0
-
-    def __call__(self) -> float:
-        return self.at
-
-    def stand_still(self, seconds: float = 14) -> None:
-        self.at += seconds
 
 
 async def stories(client: Listener) -> list[str]:
@@ -92,22 +79,6 @@ async def test_everything_else_is_shown_once_and_in_order_when_it_has_caught_up(
         expected = [f"urn:{number}" for number in range(20)] + ["urn:last"]
         assert await stories(live) == expected
         assert await stories(behind) == expected
-
-
-class Slow:
-    """A log whose end is reached when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self._reached = asyncio.Event()
-
-    async def reach_end(self) -> None:
-        self.asked += 1
-        await self._reached.wait()
-        self._reached.clear()
-
-    def reach(self) -> None:
-        self._reached.set()
 
 
 async def test_ends_that_were_measured_before_another_standstill_do_not_count() -> None:
