@@ -183,6 +183,8 @@ class _Loop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
 
     async def run(self, sources: Sequence[Source], window: Window) -> None:
         helpers = [asyncio.create_task(self._watch_stop()), asyncio.create_task(self._commit_regularly())]
+        if self._health is not None:
+            self._health.watch(f"member of {self._group}", self._membership.trouble)
         self._ready(False, "joining the group")
         try:
             await self._join(sources, window)

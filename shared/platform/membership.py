@@ -36,6 +36,16 @@ class Membership:
         """Whether that is less than half the session timeout ago."""
         return self.last_heartbeat_age() < self.session_timeout / 2
 
+    def trouble(self) -> str:
+        """What is wrong, in words, once the group has had time to give our partitions away; empty if nothing is.
+
+        Before the first heartbeat nothing is known.
+        """
+        age = self.last_heartbeat_age()
+        if age <= self.session_timeout or math.isinf(age):
+            return ""
+        return f"the group has accepted no heartbeat for {age:.0f} s"
+
     def beat(self, at: float | None = None) -> None:
         """A heartbeat sent at that time (monotonic seconds, default now) was accepted."""
         was_alive = self.alive()

@@ -172,8 +172,21 @@ class TestOwnership:
             first = beaten_at(membership)
             await wait_until(lambda: beaten_at(membership) > first + 0.1, 15)
             loaded.set()
-            await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS, 15)
-            assert health.ready()[0]
+            await wait_until(lambda: len(desk.effects) == 2 * PARTITIONS and health.ready()[0], 15)
+
+    async def test_a_member_without_heartbeats_is_not_ready(self, cluster: Cluster) -> None:
+        """It may own nothing any more; when the group hears it again it is ready by itself."""
+        await lanes(cluster)
+        owner, health, now = Owner(), Health(), [0.0]
+        membership = Membership(cluster.session, lambda: now[0])
+        desk = Desk()
+        async with cluster.running(
+            SOURCES, handle=desk.handle, park=desk.park, ownership=owner, health=health, membership=membership
+        ):
+            await wait_until(lambda: owner.owned and health.ready()[0], 15)
+            now[0] += 100
+            assert health.ready() == (False, {"member of desk": "the group has accepted no heartbeat for 100 s"})
+            await wait_until(lambda: health.ready()[0], 15)
 
     async def test_an_owner_that_cannot_get_ready_ends_the_loop(self, cluster: Cluster) -> None:
         """Work without its state would be wrong work."""
