@@ -1,6 +1,7 @@
 """How does a process run its jobs, stop on a signal, and never linger half dead?"""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ MISCONFIGURED = 3  # starting again will not help: somebody has to change someth
 INTERRUPTED = 130
 FAILED = 70  # EX_SOFTWARE: a supervisor starts the process again
 GRACE_SECONDS = 15.0
+GARBAGE_AFTER = (10_000, 20, 10)
+"""Objects made before the collector looks for cycles. After 700, as usual, it took a ninth of a delivery's time."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 Job = Callable[[asyncio.Event], Awaitable[None]]
@@ -133,6 +136,7 @@ def main(service: Callable[[], Coroutine[Any, Any, None]], *, grace: float = GRA
 
     Closing connections after the jobs have ended is held to `grace` seconds as well.
     """
+    gc.set_threshold(*GARBAGE_AFTER)
     configure_logs(_program(), "console" if sys.stderr.isatty() else "json", "info")
     sys.exit(_exit_code(service, grace))
 
