@@ -2,8 +2,10 @@
 
 `<prefix>serving` names the generation that is read, `<prefix>building` the one being filled. Of generation g:
 `g:story:<id>` (newest release), `g:text:<id>` and `g:number:<id>` (per version its newest release and that one's
-number), `g:list` and `g:list:<section>` (story ids by time), `g:reached` (the next offset of each lane). None of them
-has a time to live: views of which Redis had taken a part would answer 404 for what is there.
+number), `g:list` and `g:list:<section>` (story ids by time), `g:reached` (the next offset of each lane), `g:run` (the
+run of the server in which it was begun). None of them has a time to live: views of which Redis had taken a part
+would answer 404 for what is there. So would those of another run: a server that comes back with a snapshot, or takes
+another's place, may lack what was applied last, and its offsets have passed.
 """
 
 import time
@@ -16,7 +18,7 @@ import orjson
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from services.gateway.stream.positions import LANES, Position
+from services.gateway.stream.positions import LANES, NOWHERE, Position
 from services.gateway.views.documents import Document
 from services.gateway.views.ports import Place, Reached, ViewsMissing
 from shared.domain.facts import Facts
@@ -72,6 +74,10 @@ end
 return 1
 """
 
+_WITHDRAW: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+
 _SWEPT_AT_ONCE: Final = 500
 _TIES: Final = 16
 
@@ -86,6 +92,8 @@ class RedisViews:
         self._apply = client.register_script(_APPLY)
         self._reach = client.register_script(_REACH)
         self._publish = client.register_script(_PUBLISH)
+        self._withdraw = client.register_script(_WITHDRAW)
+        self._furthest = Reached("", NOWHERE)
 
     # Store
 
@@ -94,12 +102,17 @@ class RedisViews:
             policy = (await self._client.info("memory")).get("maxmemory_policy", "")
             if str(policy).startswith("allkeys"):
                 raise ViewsMissing(f"Redis may drop parts of the views: maxmemory-policy is {policy}, not noeviction")
-            return _word(await self._client.get(self._key("serving")))
+            serving = _word(await self._client.get(self._key("serving")))
+            if serving is not None and _word(await self._client.get(f"{self._key(serving)}:run")) != await self._run():
+                await self._withdraw([self._key("serving")], [serving])
+                return None
+            return serving
 
     async def begin(self) -> str:
         generation = f"g{time.time_ns() // 1_000_000}"
         async with _answering():
-            await self._client.set(self._key("building"), generation)
+            run = await self._run()
+            await self._client.mset({f"{self._key(generation)}:run": run, self._key("building"): generation})
         return generation
 
     async def apply(self, generation: str, documents: Sequence[Document]) -> bool:
@@ -136,13 +149,19 @@ class RedisViews:
 
     async def reached(self) -> Reached:
         generations: list[str] = []
+        before = self._furthest  # known before the question: what others learn meanwhile may be newer
 
         def question(pipe: Any, at: str) -> None:
             generations.append(at)
             pipe.hmget(f"{at}:reached", [lane.value for lane in LANES])
 
         [found] = await self._ask(question)
-        return Reached(generations[-1].removeprefix(self._prefix), Position(*(int(offset or 0) for offset in found)))
+        generation, position = generations[-1].removeprefix(self._prefix), Position(*(int(at or 0) for at in found))
+        reached = Reached(generation, position)
+        if generation == before.generation and position != position.no_earlier_than(before.position):
+            raise ViewsMissing("the views lack what they held before: they are an old snapshot")
+        self._furthest = reached
+        return reached
 
     async def story(self, story_id: str) -> Document | None:
         [found] = await self._ask(lambda pipe, at: pipe.hmget(f"{at}:story:{story_id}", ["item", "facts"]))
@@ -179,6 +198,10 @@ class RedisViews:
             if len(wanted) == at_most or len(found) < count:
                 return wanted
             count *= 4
+
+    async def _run(self) -> str:
+        """The name of the server's present run, another one after every restart."""
+        return str((await self._client.info("server"))["run_id"])
 
     async def _ask(self, question: Any) -> list[Any]:
         """Ask within one transaction with the pointer, so that an answer out of emptied views is known as such."""

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 import redis.asyncio
 
+from deploy.local.redis import LocalRedis
 from services.gateway.adapters.redis_views import RedisViews
 from services.gateway.stream.positions import NOWHERE, Position
 from services.gateway.views.documents import Document
@@ -201,6 +203,25 @@ async def test_a_redis_that_may_drop_parts_of_the_views_holds_none(
                 await views.serving()
     finally:
         await client.config_set("maxmemory-policy", str(before))
+
+
+async def test_a_redis_that_comes_back_with_an_old_snapshot_serves_no_views(tmp_path: Path) -> None:
+    """It holds a whole generation and its pointer, but not what was applied since: those offsets have passed."""
+    async with LocalRedis(tmp_path) as server, connect(server.url) as client:
+        views, others = RedisViews(client, "x:"), RedisViews(client, "x:")
+        assert await views.publish(await views.begin())
+        await serve(views, document(1, seq=0))
+        await client.save()
+        await serve(views, document(1, story_id=URL, seq=1))
+        await others.reached()
+        await server.kill()
+        await server.start()
+        await server.ready()
+        with pytest.raises(ViewsMissing):  # also before its keeper has looked
+            await others.reached()
+        assert await views.serving() is None
+        with pytest.raises(ViewsMissing):
+            await others.story(URN)
 
 
 async def test_no_view_has_a_time_to_live(views: RedisViews, client: redis.asyncio.Redis, unique: str) -> None:
