@@ -265,6 +265,7 @@ async def _hub(
             flashes,
             SharedLog(lanes, followed.apply, partial(followed.begin, lanes.positions)),
             SharedLog(states, gateway.desk.apply, gateway.desk.all_loaded),
+            ends=(states.reach_end, urgent.reach_end),
         ),
         history=KafkaHistory(kafka),
         options=StreamOptions(

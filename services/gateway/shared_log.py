@@ -25,9 +25,6 @@ class SharedLog:
     async def follow(self, apply: Apply, stop: asyncio.Event) -> None:
         await self._log.follow(self._both(apply), stop)
 
-    async def reach_end(self) -> None:
-        await self._log.reach_end()
-
     def positions(self) -> Mapping[TopicPartition, int]:
         return self._log.positions()
 

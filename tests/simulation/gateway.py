@@ -65,9 +65,6 @@ class Reading:
     def positions(self) -> Mapping[TopicPartition, int]:
         return {TopicPartition(topic, 0): offset for topic, offset in self._next.items()}
 
-    async def reach_end(self) -> None:
-        raise AssertionError("it never stands still")
-
     def follow_one(self, topic: Topic) -> bool:
         """Take the next record of a topic; say whether there was one."""
         records, at = self._log.of(topic), self._next[topic]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +26,7 @@ from services.gateway.stream.replay import Replays
 from services.gateway.stream.ring import Ring
 from services.gateway.stream.socket_client import SocketClient
 from services.gateway.stream.stragglers import Stragglers
-from services.gateway.stream.wakefulness import Wakefulness
+from services.gateway.stream.wakefulness import Reach, Wakefulness
 from services.gateway.stream.wheel import Wheel
 from services.gateway.stream.wire import Wire
 from shared.domain.story import Lane
@@ -36,16 +36,22 @@ from shared.platform.records import Record
 
 CHECK: Final = "stream"
 """Name of the hub's check in `Health`."""
+LATER_AT_ONCE: Final = 4
+"""Routine releases that are shown at once of what waited while nothing might be shown."""
 FULL_RETRY_S: Final = 10
 """When to come back whose key holds as many connections as it may."""
 
 
 class Logs(NamedTuple):
-    """The topics the hub reads: all of the flash lane once, both lanes for ever, and what the gate must know."""
+    """The topics the hub reads: all of the flash lane once, both lanes for ever, and what the gate must know.
+
+    `ends` are those of states, kills and flashes: after a standstill nothing is shown before they are reached.
+    """
 
     flashes: Log
     released: Log
     standings: Log
+    ends: tuple[Reach, ...] = ()
 
 
 class StreamHub:
@@ -76,7 +82,7 @@ class StreamHub:
         self._wire = Wire(Ring(options.ring_bytes, options.ring_age_s), Gate(), epoch)
         self._feed = Feed(self._wire.ring, self._wire.gate)
         self._live = Broadcast(self._wire, options.checkpoint_every)
-        self.wakefulness = Wakefulness((logs.standings.reach_end, logs.released.reach_end), self.flush, now)
+        self.wakefulness = Wakefulness(logs.ends, self._resume, now)
         self._stragglers = Stragglers(self._wire, self._live, self.wakefulness.fresh, self.flush)
         self._replays = Replays(
             self._wire, history, self.wakefulness.until_fresh, at_once=options.replays, retry_s=options.retry_s
@@ -84,6 +90,7 @@ class StreamHub:
         self._acknowledged = Acknowledged()
         self._wheel: Wheel[Client] = Wheel(options.heartbeat_s, self._beat, self._tick)
         self._timer: asyncio.TimerHandle | None = None
+        self._later: deque[Record] = deque()
         self._clients: dict[Client, None] = {}
         self._held: Counter[str] = Counter()
         self._numbers = count(1)
@@ -118,7 +125,16 @@ class StreamHub:
             self._close()
 
     def accept(self, record: Record) -> None:
-        """Take a record of a released topic to whom it concerns; repeated records are passed over."""
+        """Take a record of a released topic to whom it concerns; repeated records are passed over.
+
+        What is routine waits while nothing may be shown, so that a flash that comes meanwhile need not wait for it.
+        """
+        if LANE_OF[record.topic] is Lane.ROUTINE and (self._later or not self.wakefulness.fresh()):
+            self._later.append(record)
+        else:
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
         before = self._wire.ring.head
         entry = self._feed.take(record)
         if entry is None:
@@ -139,6 +155,16 @@ class StreamHub:
             return
         self._live.send()
         self._stragglers.go_on()
+
+    def _resume(self) -> None:
+        """Show what waits, then what is routine as it comes otherwise: a handful in each turn of the loop."""
+        if not self.wakefulness.fresh():
+            return
+        self.flush()
+        for _ in range(min(LATER_AT_ONCE, len(self._later))):
+            self._take(self._later.popleft())
+        if self._later:
+            asyncio.get_running_loop().call_soon(self._resume)
 
     def _load(self, record: Record) -> None:
         self._feed.take(record)
@@ -182,7 +208,8 @@ class StreamHub:
         self._wheel.add(client)
         self.flush()
         wire = self._wire
-        start = start_of(admission, wire.epoch, self._live.flushed, wire.ring.floor)
+        now = self._live.flushed if self.wakefulness.fresh() else wire.ring.head
+        start = start_of(admission, wire.epoch, now, wire.ring.floor)
         position = start.position
         if position is not None and position == position.no_earlier_than(wire.ring.floor):
             retry_ms = frames.jittered_ms(self.options.retry_s)

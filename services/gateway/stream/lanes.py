@@ -26,8 +26,5 @@ class SideBySide:
             for log in self._logs:
                 group.create_task(log.follow(apply, stop))
 
-    async def reach_end(self) -> None:
-        await asyncio.gather(*(log.reach_end() for log in self._logs))
-
     def positions(self) -> Mapping[TopicPartition, int]:
         return {at: offset for log in self._logs for at, offset in log.positions().items()}

@@ -56,6 +56,9 @@ class Basket(asyncio.Transport):
 
 async def poll(hub: StreamHub, admission: Admission, wait_s: float) -> bytes:
     """Return `{"events", "cursor"}` as soon as there is an event, or after `wait_s`; the cursor resumes exactly."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(AT_LEAST_S):
+            await hub.wakefulness.until_fresh()
     basket = Basket()
     client = hub.open(admission, basket, set())
     try:

@@ -76,8 +76,6 @@ class Log(Protocol):
 
     def positions(self) -> Mapping[TopicPartition, int]: ...
 
-    async def reach_end(self) -> None: ...
-
 
 class History(Protocol):
     """The released topics themselves, for what the ring no longer holds. May be slow; never on the hot path."""

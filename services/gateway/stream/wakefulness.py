@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from shared.platform.logs import logger
 
@@ -11,22 +11,25 @@ STILL_S: Final = 0.5
 """Seconds without a sign of life after which others may have killed what this process would still show."""
 BEAT_S: Final = STILL_S / 5
 
+Reach: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns once all is applied that was in some topics at the call; `shared.platform.reading.Tail.reach_end` is one."""
+
 
 class Wakefulness:
     """Notices that the process was stopped (SIGSTOP, a frozen machine, a blocked loop) before anything is written.
 
-    `fresh` is asked at every writing. Once a gap was found it says no until `watch` has read `logs` to the ends they
-    had after the gap; then `resume` is called.
+    `fresh` is asked at every writing. Once a gap was found it says no until `watch` has seen every one of `ends`
+    reached, asked for after the gap; then `resume` is called.
     """
 
     def __init__(
         self,
-        logs: Sequence[Callable[[], Awaitable[None]]],
+        ends: Sequence[Reach],
         resume: Callable[[], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`logs`: each returns once all is applied that was in its topics at the call."""
-        self._logs = logs
+        """`ends`: of all that says what may not be shown; `now` in seconds."""
+        self._ends = ends
         self._resume = resume
         self._now = now
         self._seen = now()
@@ -37,7 +40,7 @@ class Wakefulness:
         self._timer: asyncio.TimerHandle | None = None
 
     def fresh(self) -> bool:
-        """Whether all is known that was in the logs `STILL_S` ago."""
+        """Whether all is known that could be `STILL_S` ago."""
         before, self._seen = self._seen, self._now()
         if self._seen - before > STILL_S:
             self._gaps += 1
@@ -63,12 +66,12 @@ class Wakefulness:
             self._timer = None
 
     async def watch(self) -> None:
-        """Catch up after every gap, for ever. Raises what the logs raise."""
+        """Catch up after every gap, for ever. Raises what `ends` raise."""
         while True:
             await self._gap.wait()
             self._gap.clear()
             gaps = self._gaps
-            await asyncio.gather(*(reach() for reach in self._logs))
+            await asyncio.gather(*(reach() for reach in self._ends))
             self.fresh()
             if gaps == self._gaps:  # not stopped again since the ends were measured
                 self._awake.set()

@@ -179,7 +179,7 @@ async def gateway(
     hub = StreamHub(
         epoch=epoch,
         authorize=authorize,
-        logs=Logs(log.flashes(), log, standings),
+        logs=Logs(log.flashes(), log, standings, (standings.reach_end,)),
         history=log,
         options=replace(QUICK, **options),
         now=now,

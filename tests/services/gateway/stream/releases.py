@@ -134,9 +134,6 @@ class ReleasedLog:
         await stop.wait()
         self._apply = None
 
-    async def reach_end(self) -> None:
-        """Whoever follows has everything."""
-
     def positions(self) -> Mapping[TopicPartition, int]:
         return {TopicPartition(TOPIC_OF[lane], 0): self.starts[lane] + len(self.lanes[lane]) for lane in LANES}
 
@@ -179,9 +176,6 @@ class Flashes:
     async def load(self, apply: Callable[[Record], None], since: Since = "beginning") -> None:
         for record in tuple(self._log.lanes[Lane.FLASH]):
             apply(record)
-
-    async def reach_end(self) -> None:
-        """Nobody follows it."""
 
     async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None:
         await stop.wait()

@@ -47,7 +47,7 @@ async def filled() -> AsyncIterator[StreamHub]:
         log.append(released(f"urn:{number}", lane=Lane.FLASH if dice.random() < 0.02 else Lane.ROUTINE))
     logs = Logs(log.flashes(), log, standings)
     options = replace(QUICK, ring_bytes=2**30)
-    hub = StreamHub(epoch=EPOCH, authorize=everyone, logs=logs, history=log, options=options)
+    hub = StreamHub(epoch=EPOCH, authorize=everyone, logs=logs, history=log, options=options, now=lambda: 0.0)
     async with running(hub.run(stop)):
         await wait_until(lambda: hub._open, within=60)
         try:

@@ -59,7 +59,7 @@ async def streaming(kafka: KafkaSettings, **options: Any) -> AsyncIterator[Gatew
         hub = StreamHub(
             epoch="e1",
             authorize=everyone,
-            logs=Logs(flashes, both, standings),
+            logs=Logs(flashes, both, standings, (standings.reach_end, both.reach_end)),
             history=KafkaHistory(kafka),
             options=replace(QUICK, **options),
             health=health,

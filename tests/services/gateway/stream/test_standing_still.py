@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from services.gateway.stream.lanes import SideBySide
+from services.gateway.stream.admission import POLL_PATH, Admission
+from services.gateway.stream.poll import poll
+from services.gateway.stream.ports import HeaderView
 from services.gateway.stream.wakefulness import STILL_S, Wakefulness
 from shared.domain.story import Lane
 from tests.services.gateway.stream.listening import Gateway, Listener, gateway
-from tests.services.gateway.stream.releases import ReleasedLog, Standings, released
+from tests.services.gateway.stream.releases import ReleasedLog, released
 from tests.services.gateway.stream.sleeping import Sleeper, Slow
 from tests.waiting import wait_until
 
@@ -81,6 +83,42 @@ async def test_everything_else_is_shown_once_and_in_order_when_it_has_caught_up(
         assert await stories(behind) == expected
 
 
+async def test_a_flash_does_not_wait_for_what_is_routine_when_it_goes_on() -> None:
+    """The backlog of a standstill is shown as it would have been: breaking first."""
+    clock = Sleeper()
+    async with gateway(now=clock) as running:
+        client = await running.listen()
+        await client.next()
+        clock.stand_still()
+        for number in range(50):
+            running.log.append(released(f"urn:{number}", 1))
+        running.log.append(released("urn:flash", 1, Lane.FLASH))
+        running.log.append(released("urn:last", 1))
+        assert await stories(client) == ["urn:flash", *(f"urn:{number}" for number in range(50)), "urn:last"]
+
+
+async def test_who_comes_then_and_asks_for_nothing_begins_there() -> None:
+    """Now is now, also where what came before it was not shown to the others yet."""
+    clock = Sleeper()
+    async with gateway(now=clock) as running:
+        clock.stand_still()
+        running.log.append(released("urn:before", 1, Lane.FLASH))
+        client = await running.listen()
+        running.log.append(released("urn:last", 1))
+        assert await stories(client) == ["urn:last"]
+
+
+async def test_a_poll_waits_until_it_may_be_answered() -> None:
+    """It is asked once, and its answer is all it gets."""
+    clock = Sleeper()
+    async with gateway(now=clock) as running:
+        running.log.append(released("urn:one", 1))
+        clock.stand_still()
+        admitted = running.hub.admit(HeaderView("GET", POLL_PATH, (("cursor", "earliest"),), {"authorization": "x"}))
+        assert isinstance(admitted, Admission)
+        assert b"urn:one" in await poll(running.hub, admitted, 0)
+
+
 async def test_ends_that_were_measured_before_another_standstill_do_not_count() -> None:
     """Stopped again while it catches up, it measures again."""
     clock, log, resumed = Sleeper(), Slow(), list[bool]()
@@ -112,19 +150,3 @@ async def test_a_process_that_runs_is_fresh_without_a_wait() -> None:
     clock.stand_still(STILL_S * 1.01)
     await wait_until(lambda: not wakefulness._awake.is_set(), within=5)
     wakefulness.stop()
-
-
-async def test_lanes_side_by_side_are_all_read_to_their_ends() -> None:
-    """One that has reached its end does not speak for the other."""
-    logs = [Standings(), Standings()]
-    stop, seen = asyncio.Event(), list[str | None]()
-    lanes = SideBySide(*logs)
-    following = asyncio.create_task(lanes.follow(lambda record: seen.append(record.key), stop))
-    await wait_until(lambda: all(log._apply for log in logs), within=5)
-    for log, name in zip(logs, ("a", "b"), strict=True):
-        log.behind = True
-        log.kill(name)
-    await lanes.reach_end()
-    assert seen == ["a", "b"]
-    stop.set()
-    await following
