@@ -7,9 +7,9 @@ from typing import Any
 
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.stories import Stories
-from services.gateway.stream.wanted import FOLLOWING
 from services.gateway.views.documents import Document
 from shared.domain.item import Item
+from shared.domain.products import FOLLOWING
 from shared.domain.subscription import Clause, Subscription, Text, explain, wants
 
 
