@@ -130,6 +130,11 @@ class Registry:
             raise NotFound("no products are set for this subscriber")
         return part
 
+    def products_of(self, subscriber: str) -> Products | None:
+        """The products of a subscriber, whoever asks; None where it may have everything."""
+        part = self._products.get(subscriber)
+        return part.value if part else None
+
     def bounds(self, subscriber: str) -> Bounds:
         """The filters of its products; the same object until its record changes."""
         return self._bounds.get(subscriber)

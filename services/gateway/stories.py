@@ -13,7 +13,7 @@ from services.gateway.views.documents import Document
 from services.gateway.views.ports import Place, Views, ViewsMissing
 from shared.domain.events import epoch_us
 from shared.domain.item import Item, rfc3339
-from shared.domain.products import Bounds
+from shared.domain.products import Bounds, Products
 from shared.domain.products import within as within_any
 from shared.domain.state import KillRecord, StoryState
 from shared.domain.story import Kind, Lane
@@ -202,6 +202,12 @@ def is_within(bounds: Bounds, document: Document) -> bool:
     """Whether a release is within what its reader may see at all; what has no text is judged on the story's reach."""
     item = document.item
     return within_any(bounds, item.kind, document.facts, document.reach, lambda: Text(item.story))
+
+
+def products_having(products: Products, document: Document) -> tuple[str, ...]:
+    """The names of the products that a release is within."""
+    item = document.item
+    return products.having(item.kind, document.facts, document.reach, lambda: Text(item.story))
 
 
 def _text(wanted: Filter, document: Document) -> Text | None:

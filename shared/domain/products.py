@@ -42,6 +42,10 @@ class Products(BaseModel):
         """The filters alone."""
         return tuple(each.filter for each in self.products)
 
+    def having(self, kind: Kind, facts: Facts, reach: Facts | None, text: Callable[[], Text | None]) -> tuple[str, ...]:
+        """The names of those that a release is within; see `concerns`."""
+        return tuple(each.name for each in self.products if concerns(each.filter, kind, facts, reach, text))
+
 
 def within(bounds: Bounds, kind: Kind, facts: Facts, reach: Facts | None, text: Callable[[], Text | None]) -> bool:
     """Tell whether a release is within any of the bounds; see `concerns`."""

@@ -71,7 +71,7 @@ async def put(
     """Set all products of a subscriber: whatever it reads, hears and is sent is within them from now on.
 
     A listener whose products have changed is let go at its next heartbeat, and comes back within the new ones. An
-    endpoint that was sent a story still gets its withhold and its kill.
+    endpoint that was owed a story still gets its withhold and its kill, and what was owed before and is under way.
     """
     return _tagged(await ours.entitlements.put(by, subscriber, if_match, new.products), answer)
 
