@@ -244,7 +244,8 @@ class CatchingUp:
 
     def _is_owed(self, endpoint_id: str, event: StoryReleased) -> bool:
         """Whether the endpoint is owed a release, and nobody has dealt with it."""
-        return was_owed(self.recipients, event, endpoint_id) and not self._has(endpoint_id, event, 0, ended=True)
+        owed = was_owed(self.recipients, self.conditions.registry, event, endpoint_id)
+        return owed and not self._has(endpoint_id, event, 0, ended=True)
 
     def _has(self, endpoint_id: str, event: StoryReleased, attempts: int, *, ended: bool) -> bool:
         """Whether its last row says that nothing is left to do, or that somebody else does it.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.distribution.matching import ShardOf, matches
+from services.distribution.matching import ShardOf, entitled, matches
 from services.distribution.ports import Clock, Publishing, ReleasedLog
 from services.distribution.recipients import Recipients
 from services.distribution.registry import Registry
@@ -188,8 +188,9 @@ class Matcher:
         if newer and newer.data.item.kind not in NOTICES:
             # also those whom this release brought before a crash: they may not have got their block
             joined = self.recipients.joined(event.story_id).get(item.release_no, frozenset())
-            written.owe(newer, newer.data.item, fresh | joined, now)
-        written.owe(event, item, earlier | fresh, now, newer.data.item.release_no if newer else 0)
+            written.owe(newer, newer.data.item, entitled(self.registry, newer.data, fresh | joined), now)
+        owed = entitled(self.registry, event.data, earlier) | fresh
+        written.owe(event, item, owed, now, newer.data.item.release_no if newer else 0)
         written.gone_through(item)
         self._take_place(item, lane, record.offset)
 

@@ -12,8 +12,9 @@ from shared.domain.endpoint_headers import EndpointHeaders, read_headers
 from shared.domain.errors import WireError
 from shared.domain.facts import Facts
 from shared.domain.filter_index import FilterIndex
+from shared.domain.products import Bounds, Products
 from shared.domain.story import Lane
-from shared.domain.subscription import Endpoint, EndpointSecret, Ordering, Subscription, Text
+from shared.domain.subscription import Endpoint, EndpointSecret, Filter, Ordering, Subscription, Text
 from shared.platform.consuming import Record
 from shared.platform.logs import logger
 from shared.platform.signature import HmacKey, SigningKey, parse_private_key, parse_secret
@@ -38,6 +39,8 @@ class Registry:
     _by_subscriber: dict[str, set[str]] = field(default_factory=dict)
     _filters: FilterIndex = field(default_factory=FilterIndex)
     """Of every subscription that names an endpoint."""
+    _bounds: dict[str, tuple[Filter, ...]] = field(default_factory=dict)
+    """Of the subscribers that have products; the others may have everything."""
     _wanting_every: set[str] = field(default_factory=set)
     watchers: list[Changed] = field(default_factory=list)
 
@@ -69,6 +72,16 @@ class Registry:
             if each.endpoint_id in self.endpoints and offset >= each.start.get(lane, 0)
         )
 
+    def bounds_of(self, endpoint_id: str) -> Bounds:
+        """What an endpoint may have at all: the products of its subscriber."""
+        endpoint = self.endpoints.get(endpoint_id)
+        return None if endpoint is None else self._bounds.get(endpoint.subscriber)
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether anybody has products."""
+        return bool(self._bounds)
+
     def endpoints_of(self, subscriber: str) -> list[Endpoint]:
         """All endpoints of one subscriber."""
         return [self.endpoints[each] for each in self._by_subscriber.get(subscriber, ())]
@@ -93,6 +106,8 @@ class Registry:
                 self._take_headers(entity, _parsed(EndpointHeaders, value))
             case "subscription":
                 self._take_subscription(entity, _parsed(Subscription, value))
+            case "products":
+                self._take_products(entity, _parsed(Products, value))
 
     def _take_endpoint(self, entity: str, endpoint: Endpoint | None) -> None:
         before = self.endpoints.pop(entity, None)
@@ -140,6 +155,12 @@ class Registry:
             self.subscriptions[entity] = subscription
             if subscription.endpoint_id:
                 self._note_ordering(subscription.endpoint_id)
+
+    def _take_products(self, subscriber: str, products: Products | None) -> None:
+        if products is None:
+            self._bounds.pop(subscriber, None)
+        else:
+            self._bounds[subscriber] = products.bounds()
 
     def _note_ordering(self, endpoint_id: str) -> None:
         """Asked about for every delivery, several times; told of now and then."""

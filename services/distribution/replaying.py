@@ -228,11 +228,12 @@ class Replaying:
             run.position[lane] = min(oldest, run.end[lane]) if begin < oldest else run.end[lane]
             return 0, run.position[lane] - begin
         await self.caught_up()
+        registry, endpoint_id = self.conditions.registry, run.replay.endpoint_id
         handed = 0
         for offset, event in found:
             if handed >= room or len(run.open) >= IN_HAND or offset >= run.end[lane]:
                 break
-            if event is not None and was_owed(self.recipients, event, run.replay.endpoint_id):
+            if event is not None and was_owed(self.recipients, registry, event, endpoint_id):
                 self._hand_out(run, Place(lane, offset), event, 0)
                 handed += 1
             run.position[lane] = offset + 1

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.distribution.deliveries import Delivery, body_of
+from services.distribution.matching import entitled
 from services.distribution.ports import ReleasedLog
 from services.distribution.recipients import Recipients
+from services.distribution.registry import Registry
 from shared.domain.delivery import delivery_id
 from shared.domain.events import StoryReleased
 from shared.domain.story import Lane
@@ -15,11 +17,13 @@ AT_ONCE: Final = 64
 """Releases read at a time; what an endpoint is not owed costs nothing but that."""
 
 
-def was_owed(recipients: Recipients, event: StoryReleased, endpoint_id: str) -> bool:
-    """Tell whether the endpoint was ever owed this release."""
+def was_owed(recipients: Recipients, registry: Registry, event: StoryReleased, endpoint_id: str) -> bool:
+    """Tell whether the endpoint was ever owed this release, and may be sent it by its products as they are now."""
     item = event.data.item
     since = recipients.since(item.story_id, endpoint_id)
-    return since is not None and since <= item.release_no
+    if since is None or since > item.release_no:
+        return False
+    return bool(entitled(registry, event.data, frozenset({endpoint_id})))
 
 
 async def first_since(released: ReleasedLog, lane: Lane, begin: int, end: int, since: datetime) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
+from services.gateway.entitlements import Entitlements
 from services.gateway.followed import Followed
 from services.gateway.keychain import Keychain
 from services.gateway.keyring import KeyRing
@@ -40,6 +41,7 @@ class Gateway:
     keychain: Keychain
     resealing: Resealing
     subscriptions: Subscriptions
+    entitlements: Entitlements
     rehearsals: Rehearsals
     deliveries: DeliveriesView
     retries: Retries

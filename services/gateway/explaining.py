@@ -1,15 +1,15 @@
 """Why does a subscription get a story, or not? The clauses that decide, and what went out before."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from services.gateway.deliveries_view import DeliveriesView
-from services.gateway.stories import Stories
-from services.gateway.stream.wanted import FOLLOWING
+from services.gateway.stories import Stories, products_having
 from services.gateway.views.documents import Document
 from shared.domain.item import Item
+from shared.domain.products import FOLLOWING, Bounds, Products
 from shared.domain.subscription import Clause, Subscription, Text, explain, wants
 
 
@@ -21,18 +21,20 @@ class Why(StrEnum):
     CLAUSE = "clause"
     BEGAN_LATER = "began_later"
     NOTICE = "notice"
+    PRODUCTS = "products"
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
     """The newest release, every clause judged on it, and the outcome. `earlier`: the first release known to count,
-    which may be the newest itself."""
+    which may be the newest itself. `products`: those of its subscriber that it is within; None: none are set."""
 
     newest: Document
     why: Why
     clauses: list[Clause]
     deciding: list[Clause]
     earlier: int | None
+    products: tuple[str, ...] | None = None
 
     @property
     def owed(self) -> bool:
@@ -56,20 +58,38 @@ class Explained:
                 return "Does not go out: it was released before the subscription began."
             case Why.NOTICE:
                 return "Does not go out: a notice is for those who had an earlier release."
+            case Why.PRODUCTS:
+                return "Does not go out: it is within none of the products of the subscriber."
 
 
 async def explained(
-    subscription: Subscription, story_id: str, stories: Stories, deliveries: DeliveriesView
+    subscription: Subscription,
+    story_id: str,
+    stories: Stories,
+    deliveries: DeliveriesView,
+    products: Products | None = None,
+    within: Bounds = None,
 ) -> Explained:
-    """Judge the newest release by the filter as it is now. Raises NotFound, Gone, NotReady as reading the story does.
+    """Judge the newest release by the filter as it is now, and by the `products` of the subscription's subscriber.
+
+    `within`: what the caller may see. Raises NotFound, Gone, NotReady as reading the story does.
 
     Earlier releases count where `delivery.attempts` still knows that the endpoint was owed one, or where the filter
     wants one that was released since the subscription began.
     """
-    newest = await stories.newest_release(story_id)
+    newest = await stories.newest_release(story_id, within)
     sent = _sent(subscription, newest.item, deliveries)
     wanted = () if newest.is_notice else await _wanted_before(subscription, newest.item, stories)
-    return judged(subscription, newest, min((*sent, *wanted), default=None))
+    found = judged(subscription, newest, min((*sent, *wanted), default=None))
+    return found if products is None else _within(found, products_having(products, newest), subscription)
+
+
+def _within(found: Explained, having: tuple[str, ...], subscription: Subscription) -> Explained:
+    """The same within products; a webhook's notices go to whoever had the story, whatever its products are now."""
+    told = found.newest.is_notice and subscription.endpoint_id is not None
+    if having or told:
+        return replace(found, products=having)
+    return replace(found, why=Why.PRODUCTS, deciding=[], products=having)
 
 
 def judged(subscription: Subscription, newest: Document, earlier: int | None) -> Explained:

@@ -18,6 +18,7 @@ from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.entitlements import Entitlements
 from services.gateway.followed import Followed
 from services.gateway.following import jobs_of, tables
 from services.gateway.health_view import HealthView
@@ -53,6 +54,7 @@ from services.gateway.subscriptions import Subscriptions
 from services.gateway.tickets import Tickets
 from services.gateway.views.keeper import CHECK as VIEWS_CHECK
 from services.gateway.views.keeper import ViewsKeeper
+from services.gateway.visible import by_products
 from shared.domain.errors import Misconfigured
 from shared.domain.story import Lane
 from shared.platform.audit import Audit, last_entry, new_writer
@@ -119,7 +121,7 @@ async def jobs(
     def all_known() -> bool:
         return known.is_set() and gateway.desk.loaded
 
-    access = StreamAccess(gateway.keys.book.who, all_known, gateway.registry, gateway.tickets)
+    access = StreamAccess(gateway.keys.book, all_known, gateway.registry, gateway.tickets, gateway.visible)
     hub = await _hub(settings, opened, gateway, followed, access, outside.life, health)
     app = create_app(
         gateway,
@@ -206,6 +208,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside, followed: Follow
         keychain=keychain,
         resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, KafkaEnds(settings.kafka), clock, cursor_of),
+        entitlements=Entitlements(registry, entries, audit),
         rehearsals=Rehearsals(stories, clock),
         deliveries=deliveries,
         retries=Retries(deliveries, stories, publisher, clock, shards),
@@ -213,6 +216,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside, followed: Follow
         followed=followed,
         tickets=Tickets(clock),
         clock=clock,
+        visible=by_products(registry),
         public_url=settings.public_url,
     )
     return gateway, entries.apply
@@ -274,5 +278,5 @@ async def _hub(
             most_per_key=settings.stream_per_key,
         ),
         health=health,
-        is_good=gateway.keys.book.knows,
+        why_not=access.why_not,
     )

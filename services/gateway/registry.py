@@ -11,8 +11,9 @@ from services.gateway.refusals import Changed, NotFound
 from shared.domain.client_certificate import EndpointCertificate
 from shared.domain.endpoint_headers import EndpointHeaders
 from shared.domain.keys import has_scope
+from shared.domain.products import Bounds, Products
 from shared.domain.state import Principal
-from shared.domain.subscription import Endpoint, EndpointSecret, Subscription
+from shared.domain.subscription import Endpoint, EndpointSecret, Filter, Subscription
 from shared.platform.logs import logger
 from shared.platform.records import Record
 from shared.platform.topics import parts_of
@@ -48,6 +49,8 @@ class Registry:
         self._certificates: dict[str, Part[EndpointCertificate]] = {}
         self._headers: dict[str, Part[EndpointHeaders]] = {}
         self._subscriptions: dict[str, Part[Subscription]] = {}
+        self._products: dict[str, Part[Products]] = {}
+        self._bounds: dict[str, tuple[Filter, ...]] = {}
 
     def apply(self, record: Record) -> None:
         """Take one record; one that does not validate is logged, and the part before it stays."""
@@ -64,6 +67,8 @@ class Registry:
                 _keep(self._headers, entity, record, EndpointHeaders.model_validate_json)
             elif part == "subscription":
                 _keep(self._subscriptions, entity, record, Subscription.model_validate_json)
+            elif part == "products":
+                self._keep_products(entity, record)
         except ValidationError as error:
             logger().error("registry.unreadable", entity=entity, part=part, error=type(error).__name__)
 
@@ -118,6 +123,22 @@ class Registry:
             raise NotFound("there is no such subscription")
         return part
 
+    def products(self, by: Principal, subscriber: str) -> Part[Products]:
+        """Raises NotFound where none are set, so that it may have everything, and for somebody else's."""
+        part = self._products.get(subscriber) if owns(by, subscriber) else None
+        if part is None:
+            raise NotFound("no products are set for this subscriber")
+        return part
+
+    def products_of(self, subscriber: str) -> Products | None:
+        """The products of a subscriber, whoever asks; None where it may have everything."""
+        part = self._products.get(subscriber)
+        return part.value if part else None
+
+    def bounds(self, subscriber: str) -> Bounds:
+        """The filters of its products; the same object until its record changes."""
+        return self._bounds.get(subscriber)
+
     def endpoints(self, by: Principal) -> list[Part[Endpoint]]:
         """Those the principal may see, oldest first."""
         mine = (part for part in self._endpoints.values() if owns(by, part.value.subscriber))
@@ -131,6 +152,13 @@ class Registry:
     def served_by(self, endpoint_id: str) -> Iterator[Subscription]:
         """The subscriptions that go to an endpoint."""
         return (part.value for part in self._subscriptions.values() if part.value.endpoint_id == endpoint_id)
+
+    def _keep_products(self, subscriber: str, record: Record) -> None:
+        _keep(self._products, subscriber, record, Products.model_validate_json)
+        if part := self._products.get(subscriber):
+            self._bounds[subscriber] = part.value.bounds()
+        else:
+            self._bounds.pop(subscriber, None)
 
 
 def owns(by: Principal, subscriber: str) -> bool:

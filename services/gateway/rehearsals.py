@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from services.gateway.refusals import NotReady
-from services.gateway.stories import Stories
+from services.gateway.stories import Stories, products_having
 from shared.domain.item import Item
+from shared.domain.products import Products
 from shared.domain.story import Lane
 from shared.domain.subscription import Filter, Text, wants
 from shared.platform.clock import Clock, from_epoch_us
@@ -26,7 +27,10 @@ SAMPLE: Final = 20
 
 @dataclass(slots=True)
 class Rehearsed:
-    """What came of it. `since`: how far back was asked for; `looked_back_to`: how far back it got."""
+    """What came of it. `since`: how far back was asked for; `looked_back_to`: how far back it got.
+
+    `products`: matches by the products that have them; a story may be within several. None: there are no bounds.
+    """
 
     since: datetime
     until: datetime
@@ -35,8 +39,12 @@ class Rehearsed:
     looked_at: int = 0
     sample: list[Item] = field(default_factory=list)
     counts: Counter[tuple[date, Lane]] = field(default_factory=Counter)
+    products: Counter[str] | None = None
 
-    def take(self, item: Item) -> None:
+    def take(self, item: Item, having: Iterable[str] = ()) -> None:
+        """Count a match, and whose products have it."""
+        if self.products is not None:
+            self.products.update(having)
         day = min(item.released_at, self.until).date()  # what comes in at midnight while this runs is today's
         self.counts[day, item.lane] += 1
         if len(self.sample) < SAMPLE:
@@ -61,12 +69,17 @@ class Rehearsals:
     monotonic: Callable[[], float] = time.monotonic
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def rehearse(self, wanted: Filter, days: int) -> Rehearsed:
-        """Judge the newest release of every story released in the last `days`, the newest first. Raises NotReady."""
+    async def rehearse(self, wanted: Filter, days: int, products: Products | None = None) -> Rehearsed:
+        """Judge the newest release of every story released in the last `days`, the newest first. Raises NotReady.
+
+        A match is within one of the `products` (None: no bounds).
+        """
         async with self._in_turn():
             now = self.clock.now()
             since = now - timedelta(days=days)
             done = Rehearsed(since, now, looked_back_to=now)
+            if products is not None:
+                done.products = Counter({each.name: 0 for each in products.products})
             ends = self.monotonic() + self.within_s
             async with aclosing(self.stories.newest_first(wanted, since)) as found:
                 async for place, shown in found:
@@ -74,8 +87,11 @@ class Rehearsals:
                         return done
                     done.looked_at += 1
                     done.looked_back_to = from_epoch_us(place.at_us)
-                    if not shown.is_notice and wants(wanted, shown.facts, Text(shown.item.story)):
-                        done.take(shown.item)
+                    if shown.is_notice or not wants(wanted, shown.facts, Text(shown.item.story)):
+                        continue
+                    having = () if products is None else products_having(products, shown)
+                    if products is None or having:
+                        done.take(shown.item, having)
             done.complete, done.looked_back_to = True, since
             return done
 

@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from services.gateway.views.documents import Document
 from services.gateway.views.ports import Place, Views, ViewsMissing
 from shared.domain.events import epoch_us
 from shared.domain.item import Item, rfc3339
+from shared.domain.products import Bounds, Products
+from shared.domain.products import within as within_any
 from shared.domain.state import KillRecord, StoryState
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import Filter, Text, wants
@@ -21,9 +23,6 @@ from shared.platform.clock import from_epoch_us
 SCANNED_AT_ONCE: Final = 25
 MOST_SCANNED: Final = 500
 """Stories judged for one page; a filter that wants next to nothing gets a short page with a cursor."""
-
-Within = Sequence[Filter]
-"""Filters that a story must pass before anything else is asked; none: all stories."""
 
 _END_OF_TIME_US: Final = 2**53  # beyond it Redis scores are not exact; in the year 2255
 _NOT_THERE: Final = "there is no released story under this id"
@@ -64,22 +63,27 @@ class Stories:
     views: Views
     gate: DeskView
 
-    async def story(self, story_id: str, within: Within = ()) -> Item:
+    async def story(self, story_id: str, within: Bounds = None) -> Item:
         """The newest release, or the notice of a withhold. Raises NotFound, Gone."""
         return (await self.newest_release(story_id, within)).item
 
-    async def newest_release(self, story_id: str, within: Within = ()) -> Document:
+    async def newest_release(self, story_id: str, within: Bounds = None) -> Document:
         """As `story`, with the facts that filters are judged on."""
-        shown = self._shown(await self._document(story_id))
-        if not wanted_by(within, shown):
+        self._check_gate()
+        if within is None and (kill := self.gate.kill(story_id)):
+            raise Gone(_kill_notice(kill))
+        shown = self._gated(await self._document(story_id))
+        if not is_within(within, shown):
             raise NotFound(_NOT_THERE)
+        if shown.is_kill:
+            raise Gone(self._notice_of(shown.item))
         return shown
 
-    async def versions(self, story_id: str, within: Within = ()) -> list[Item]:
+    async def versions(self, story_id: str, within: Bounds = None) -> list[Item]:
         """The released versions, oldest first. Raises NotFound (also while withheld), Gone."""
         if (await self.newest_release(story_id, within)).is_notice:
             raise NotFound("this story is withheld")
-        return [document.item for document in await self.released_versions(story_id)]
+        return [each.item for each in await self.released_versions(story_id) if is_within(within, each)]
 
     async def released_versions(self, story_id: str) -> list[Document]:
         """What is kept of each version, withheld or not: to be judged, not shown."""
@@ -88,7 +92,7 @@ class Stories:
         except ViewsMissing as missing:
             raise NotReady(str(missing)) from missing
 
-    async def version(self, story_id: str, version: int, within: Within = ()) -> Item:
+    async def version(self, story_id: str, version: int, within: Bounds = None) -> Item:
         """Raises NotFound, Gone."""
         for item in await self.versions(story_id, within):
             if item.version == version:
@@ -105,7 +109,7 @@ class Stories:
         return next((one.item for one in kept if one.item.release_no == release_no and one == self._gated(one)), None)
 
     async def two_versions(
-        self, story_id: str, since: int | None, to: int | None, within: Within = ()
+        self, story_id: str, since: int | None, to: int | None, within: Bounds = None
     ) -> tuple[Item, Item]:
         """Two released versions to be compared (default: the newest two). Raises NotFound, Gone."""
         items = {item.version: item for item in await self.versions(story_id, within)}
@@ -118,13 +122,13 @@ class Stories:
             raise NotFound(f"version {missing[0] if missing else 1} of this story was not released")
         return items[since], items[to]
 
-    async def page(self, wanted: Filter, within: Within, span: Span, limit: int, cursor: str | None) -> Page:
+    async def page(self, wanted: Filter, within: Bounds, span: Span, limit: int, cursor: str | None) -> Page:
         """Released stories that a filter wants, newest first. Raises Unfit for a cursor that is none of ours."""
         items: list[Item] = []
         scanned = 0
         async for place, shown in self.newest_first(wanted, span.since, span.end(cursor)):
             scanned += 1
-            if not shown.is_notice and wanted_by((wanted, *within), shown):
+            if not shown.is_notice and wants(wanted, shown.facts, _text(wanted, shown)) and is_within(within, shown):
                 items.append(shown.item)
             if len(items) >= limit or scanned >= MOST_SCANNED:
                 return Page(items, _cursor(place))
@@ -138,7 +142,7 @@ class Stories:
         async for place, document in self._scan(section, before, 0 if since is None else epoch_us(since)):
             yield place, self._gated(document)
 
-    async def newest(self, section: str | None, at_most: int, within: Within = ()) -> list[Item]:
+    async def newest(self, section: str | None, at_most: int, within: Bounds = None) -> list[Item]:
         """The newest entries of a feed; a withheld or killed story stays in it as its notice."""
         try:
             found = await self.views.listed(section, None, 0, at_most)
@@ -146,12 +150,9 @@ class Stories:
             raise NotReady(str(missing)) from missing
         self._check_gate()
         shown = [self._gated(document) for _, document in found]
-        return [document.item for document in shown if wanted_by(within, document)]
+        return [document.item for document in shown if is_within(within, document)]
 
     async def _document(self, story_id: str) -> Document:
-        self._check_gate()
-        if kill := self.gate.kill(story_id):
-            raise Gone(_kill_notice(kill))
         try:
             document = await self.views.story(story_id)
         except ViewsMissing as missing:
@@ -160,22 +161,21 @@ class Stories:
             raise NotFound(_NOT_THERE)
         return document
 
-    def _shown(self, document: Document) -> Document:
-        shown = self._gated(document)
-        if shown.is_kill:
-            item = shown.item
-            raise Gone(_notice_members(item.story_id, item.version, item.release_no, item.notice, item.replacement))
-        return shown
+    def _notice_of(self, item: Item) -> dict[str, Any]:
+        """What is told of a killed story: by the kill's own record, or before that is read by what the views have."""
+        if kill := self.gate.kill(item.story_id):
+            return _kill_notice(kill)
+        return _notice_members(item.story_id, item.version, item.release_no, item.notice, item.replacement)
 
     def _gated(self, document: Document) -> Document:
         """The document as it may be shown now: a notice instead of a text that is killed or withheld since."""
         if document.is_kill:
             return document
         if kill := self.gate.kill(document.story_id):
-            return Document(_killed(document.item, kill), document.facts)
+            return replace(document, item=_killed(document.item, kill))
         state = self.gate.state(document.story_id)
         if state and state.withheld and not document.is_notice:
-            return Document(_withheld(document.item, state), document.facts)
+            return replace(document, item=_withheld(document.item, state))
         return document
 
     def _check_gate(self) -> None:
@@ -198,9 +198,16 @@ class Stories:
             before = found[-1][0]
 
 
-def wanted_by(filters: Within, document: Document) -> bool:
-    """Whether every one of the filters wants it; what has no text is judged without."""
-    return all(wants(each, document.facts, _text(each, document)) for each in filters)
+def is_within(bounds: Bounds, document: Document) -> bool:
+    """Whether a release is within what its reader may see at all; what has no text is judged on the story's reach."""
+    item = document.item
+    return within_any(bounds, item.kind, document.facts, document.reach, lambda: Text(item.story))
+
+
+def products_having(products: Products, document: Document) -> tuple[str, ...]:
+    """The names of the products that a release is within."""
+    item = document.item
+    return products.having(item.kind, document.facts, document.reach, lambda: Text(item.story))
 
 
 def _text(wanted: Filter, document: Document) -> Text | None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from services.gateway.knock import bearer
 from services.gateway.refusals import NotFound
 from services.gateway.registry import Registry
 from services.gateway.stream.ports import Grant, HeaderView, Problem
 from services.gateway.tickets import Tickets
+from services.gateway.visible import Visible
+from shared.domain.products import Bounds
 from shared.domain.state import Principal
+from shared.platform.principals import PrincipalBook
 
 _NOT_YET: Final = Problem(
     503, "Service Unavailable", "what this gateway must know is being read", headers=(("retry-after", "1"),)
@@ -20,10 +23,11 @@ _NOT_YET: Final = Problem(
 class StreamAccess:
     """`Authorize` of the stream: a key or a ticket, and the caller's own subscription if one is named."""
 
-    who: Callable[[str], Principal | None]
+    book: PrincipalBook
     known: Callable[[], bool]
     registry: Registry
     tickets: Tickets
+    visible: Visible
 
     def __call__(self, view: HeaderView) -> Grant | Problem:
         principal = self._principal(view)
@@ -31,19 +35,27 @@ class StreamAccess:
             return principal
         if not self.known():
             return _NOT_YET
+        products = self.visible(principal)
         subscription_id = view.param("subscription")
         if subscription_id is None:
-            return Grant(principal.subscriber or principal.person, key=principal.key_id)
+            return Grant(principal.subscriber or principal.person, key=principal.key_id, products=products)
         try:
             subscription = self.registry.subscription(principal, subscription_id).value
         except NotFound as missing:
             return Problem(404, "Not Found", str(missing))
-        return Grant(subscription.subscriber, subscription.filter, subscription.start, principal.key_id)
+        return Grant(subscription.subscriber, subscription.filter, subscription.start, principal.key_id, products)
+
+    def why_not(self, key_id: str, products: Bounds) -> Literal["revoked", "products"] | None:
+        """Tell why who was granted these products with this key may listen no longer; asked at every heartbeat."""
+        principal = self.book.by_id(key_id)
+        if principal is None:
+            return "revoked"
+        return None if self.visible(principal) == products else "products"
 
     def _principal(self, view: HeaderView) -> Principal | Problem:
         ticket = view.param("ticket")
         key = bearer(view.headers.get("authorization", ""))
-        principal = self.tickets.redeem(ticket) if ticket else self.who(key) if key else None
+        principal = self.tickets.redeem(ticket) if ticket else self.book.who(key) if key else None
         if principal is not None:
             return principal
         if not self.known():

@@ -37,9 +37,10 @@ class PrincipalBook:
         """Return the principal of a key as it came in a request, or None."""
         return self._by_hash.get(hash_key(key))
 
-    def knows(self, key_id: str) -> bool:
-        """Tell whether a key is there and not revoked."""
-        return key_id in self._hash_of
+    def by_id(self, key_id: str) -> Principal | None:
+        """Return the principal of a key that is there and not revoked, or None."""
+        known = self._hash_of.get(key_id)
+        return None if known is None else self._by_hash[known]
 
     def all(self) -> list[Principal]:
         """Every principal there is, oldest first."""

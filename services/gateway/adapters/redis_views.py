@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orjson
 import redis.asyncio
+from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from services.gateway.stream.positions import LANES, NOWHERE, Position
@@ -234,7 +235,7 @@ class RedisViews:
             item.kind.value,
             item.version,
             item.model_dump_json(),
-            document.facts.model_dump_json(),
+            _judged_on(document),
             document.at_us,
             item.story_id,
             int(document.was_shown),
@@ -270,4 +271,17 @@ def _pair(value: bytes) -> tuple[bytes, bytes]:
 
 
 def _document(item: bytes, facts: bytes) -> Document:
-    return Document(Item.model_validate_json(item), Facts.model_validate_json(facts))
+    return Document(
+        Item.model_validate_json(item), Facts.model_validate_json(facts), _Reaching.model_validate_json(facts).reach
+    )
+
+
+class _Reaching(BaseModel):
+    """The story's reach, kept beside the facts; views written before it was have none."""
+
+    reach: Facts | None = None
+
+
+def _judged_on(document: Document) -> str:
+    facts, reach = document.facts.model_dump_json(), document.reach
+    return facts if reach is None else f'{facts[:-1]},"reach":{reach.model_dump_json()}}}'

@@ -26,7 +26,8 @@ class Explanation(BaseModel):
 
     `why`: `filter` (every clause lets it pass), `earlier_release` (whatever the filter says: the endpoint was owed an
     earlier one, or this one before the filter changed), `clause` (those in `deciding` do not let it pass),
-    `began_later` (it was released before the subscription began), `notice` (a withhold for a story it never had).
+    `began_later` (it was released before the subscription began), `notice` (a withhold for a story it never had),
+    `products` (none of its subscriber's products has it, whatever the filter says).
     """
 
     subscription_id: str
@@ -42,6 +43,9 @@ class Explanation(BaseModel):
     deciding: list[Clause] = Field(examples=[[_PLACES]])
     clauses: list[Clause] = Field(examples=[[_SUBJECTS, _PLACES]])
     earlier_release_no: int | None = Field(description="the first release known to count, for `earlier_release`")
+    products: list[str] | None = Field(
+        description="the products of its subscriber that have it; null: none are set", examples=[["World in English"]]
+    )
 
 
 class Draft(BaseModel):
@@ -87,6 +91,9 @@ class Rehearsal(BaseModel):
     matches: int
     lanes: dict[Lane, int] = Field(examples=[{"flash": 3, "routine": 80}])
     days: list[Day] = Field(description="newest first; the first and the last in part")
+    products: dict[str, int] | None = Field(
+        description="matches by each of your products that has them; null: none are set", examples=[{"World": 83}]
+    )
     sample: list[Match] = Field(description=f"the newest matches, at most {SAMPLE}")
 
 
@@ -103,18 +110,23 @@ async def explain(
     the filter wants an earlier version that was released since the subscription began.
     """
     subscription = ours.registry.subscription(by, subscription_id).value
-    found = await explained(subscription, story_id, ours.stories, ours.deliveries)
+    products = ours.registry.products_of(subscription.subscriber)
+    within = ours.visible(by)
+    found = await explained(subscription, story_id, ours.stories, ours.deliveries, products, within)
     return _explanation(subscription_id, found)
 
 
 @router.post("/rehearse", responses=responses(422, 503))
-async def rehearse(draft: Draft, _: SubscriberReader, ours: Ours) -> Rehearsal:
+async def rehearse(draft: Draft, by: SubscriberReader, ours: Ours) -> Rehearsal:
     """What a draft filter would have brought in the last days.
 
-    At most 10,000 stories are judged, the newest first, for at most three seconds; `complete` says whether that was
-    all. One rehearsal runs at a time, whoever waits too long for his turn gets 503.
+    What is outside your products does not count. At most 10,000 stories are judged, the newest first, for at most three
+    seconds; `complete` says whether that was all. One rehearsal runs at a time, whoever waits too long for his
+    turn gets 503.
     """
-    return _rehearsal(await ours.rehearsals.rehearse(draft.filter, draft.days))
+    bounded = ours.visible(by) is not None
+    products = ours.registry.products_of(by.subscriber) if bounded and by.subscriber else None
+    return _rehearsal(await ours.rehearsals.rehearse(draft.filter, draft.days, products))
 
 
 def _explanation(subscription_id: str, found: Explained) -> Explanation:
@@ -133,6 +145,7 @@ def _explanation(subscription_id: str, found: Explained) -> Explanation:
         deciding=found.deciding,
         clauses=found.clauses,
         earlier_release_no=found.earlier if found.why is Why.EARLIER_RELEASE else None,
+        products=None if found.products is None else list(found.products),
     )
 
 
@@ -147,6 +160,7 @@ def _rehearsal(done: Rehearsed) -> Rehearsal:
         matches=sum(day.matches for day in days),
         lanes={lane: sum(day.lanes[lane] for day in days) for lane in Lane},
         days=days,
+        products=done.products,
         sample=[_match(item) for item in done.sample],
     )
 

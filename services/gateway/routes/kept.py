@@ -10,7 +10,7 @@ from services.gateway.context import Gateway
 from services.gateway.read_cache import Kept, Key, Make
 from services.gateway.refusals import NotReady
 from services.gateway.representations import Head, Representation
-from services.gateway.stories import Within
+from shared.domain.products import Bounds
 from shared.platform.problems import responses
 
 _TRIES: Final = 3
@@ -31,12 +31,12 @@ def reading(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return found | responses(*statuses, 503)
 
 
-def key_of(scope: Scope, within: Within, *more: Hashable) -> Key:
+def key_of(scope: Scope, within: Bounds, *more: Hashable) -> Key:
     """Return what an answer is kept under: what was asked, and what the caller may see at all."""
-    return (scope["path"], scope["query_string"], tuple(within), *more)
+    return (scope["path"], scope["query_string"], within, *more)
 
 
-async def answered(request: Request, ours: Gateway, within: Within, make: Make, *more: Hashable) -> Response:
+async def answered(request: Request, ours: Gateway, within: Bounds, make: Make, *more: Hashable) -> Response:
     """Answer from the cache. `more`: what else of the request the body depends on. Raises what `make` raises."""
     key = key_of(request.scope, within, *more)
     for _ in range(_TRIES):

@@ -10,13 +10,14 @@ from services.gateway.stream.websocket import CloseCode, close_frame, text_frame
 from shared.platform.metrics import STREAM_CLIENTS, STREAM_FRAMES
 
 Channel = Literal["sse", "ws", "poll"]
-Why = Literal["left", "slow", "drain", "failed", "revoked", "refused"]
+Why = Literal["left", "slow", "drain", "failed", "revoked", "products", "refused"]
 EVENTS: Final = ("hello", "story", "heartbeat", "gap", "checkpoint", "filter", "refused")
 
 _CLOSES: Final[dict[Why, CloseCode]] = {
     "slow": CloseCode.TRY_AGAIN_LATER,
     "failed": CloseCode.TRY_AGAIN_LATER,
     "drain": CloseCode.SERVICE_RESTART,
+    "products": CloseCode.SERVICE_RESTART,
     "revoked": CloseCode.POLICY_VIOLATION,
 }
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from services.gateway.stream.dialects import Dialect
-from services.gateway.stream.wanted import FOLLOWING, NO_WORDS, Judged, Wanted, shows
+from services.gateway.stream.wanted import NO_WORDS, Judged, Wanted, shows
 from shared.domain.filter_index import FilterIndex
+from shared.domain.products import FOLLOWING
 from shared.domain.story import NOTICES
 from shared.domain.subscription import Filter
 

@@ -20,7 +20,7 @@ from services.gateway.stream.feed import Feed
 from services.gateway.stream.frames import LANE_OF
 from services.gateway.stream.gate import Gate
 from services.gateway.stream.options import DEFAULTS, StreamOptions
-from services.gateway.stream.ports import Authorize, HeaderView, History, Log, Problem
+from services.gateway.stream.ports import Authorize, HeaderView, History, Log, Problem, WhyNot
 from services.gateway.stream.positions import id_of, parse_id
 from services.gateway.stream.replay import Replays
 from services.gateway.stream.ring import Ring
@@ -66,17 +66,17 @@ class StreamHub:
         history: History,
         options: StreamOptions = DEFAULTS,
         health: Health | None = None,
-        is_good: Callable[[str], bool] | None = None,
+        why_not: WhyNot | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`epoch`: name of the log's present life, see `positions.epoch_of`; ids of another one are told a gap.
 
-        `is_good` tells whether a key still holds; a client whose key does not is let go at its next heartbeat. `now`
+        `why_not` tells whom to let go at its next heartbeat: its key is revoked, or its products are others now. `now`
         tells seconds, by which the hub knows whether it stood still.
         """
         self.options = options
         self._authorize = authorize
-        self._is_good = is_good
+        self._why_not = why_not
         self._logs = logs
         self._health = health
         self._wire = Wire(Ring(options.ring_bytes, options.ring_age_s), Gate(), epoch)
@@ -287,8 +287,8 @@ class StreamHub:
         self._live.tick()
 
     def _beat(self, client: Client) -> None:
-        if self._is_good is not None and not self._is_good(client.key):
-            client.end("revoked")
+        if self._why_not is not None and (why := self._why_not(client.key, client.group.wanted.products)):
+            client.end(why)
         elif client.takes() and client.greeted:
             self._live.beat(client)
 

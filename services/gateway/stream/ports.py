@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
 from services.gateway.stream.positions import Position
+from shared.domain.products import Bounds
 from shared.domain.story import Lane
 from shared.domain.subscription import Filter
 from shared.platform.problems import code_of
@@ -42,7 +43,7 @@ class Grant:
     filter: Filter = EVERYTHING
     start: Mapping[Lane, int] = field(default_factory=dict)
     key: str = ""
-    products: tuple[Filter, ...] | None = None
+    products: Bounds = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ class Problem:
 
 Authorize = Callable[[HeaderView], Grant | Problem]
 """Judges key or ticket, scope and `subscription`. Must not block; called once for each GET of the stream."""
+
+WhyNot = Callable[[str, Bounds], Literal["revoked", "products"] | None]
+"""Tells whether a key holds no more, or not within the products that were granted. Must not block."""
 
 GapReason = Literal["history", "slow", "epoch"]
 

@@ -5,22 +5,19 @@ from typing import Final
 
 from services.gateway.stream.frames import Entry
 from services.gateway.stream.ports import EVERYTHING
-from shared.domain.facts import Facts
-from shared.domain.story import NOTICES, Kind
-from shared.domain.subscription import LISTS, Filter, Terms, Text, wants
-
-FOLLOWING: Final = frozenset({Kind.CORRECT, Kind.RELEASE})
-"""Kinds that concern whoever was shown an earlier release, also where the facts have changed since."""
+from shared.domain.products import Bounds
+from shared.domain.products import concerns as concerns_by
+from shared.domain.story import Kind
+from shared.domain.subscription import Filter, Text
 
 NO_WORDS: Final = Text({})
-_NOTHING: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Any of its products (None: all there is), the filter that was granted, and the one it asked for itself."""
 
-    products: tuple[Filter, ...] | None = None
+    products: Bounds = None
     granted: Filter = EVERYTHING
     asked: Filter = EVERYTHING
 
@@ -64,29 +61,4 @@ def shows(wanted: Wanted, judged: Judged) -> bool:
 def concerns(wanted: Filter, judged: Judged) -> bool:
     """Tell whether one filter or product wants a release, or may have wanted an earlier one that it follows."""
     entry = judged.entry
-    if entry.kind in NOTICES:
-        return _may_have_wanted(wanted, entry.reach or entry.facts)
-    text = judged.text() if wanted.keywords or wanted.not_.keywords else NO_WORDS
-    if wants(wanted, entry.facts, text):
-        return True
-    return entry.kind in FOLLOWING and entry.reach is not None and wants(wanted, entry.reach, text)
-
-
-def _may_have_wanted(wanted: Filter, reach: Facts) -> bool:
-    """Whether any release within this reach may have been wanted; nobody who was shown one misses its notice.
-
-    A reach is a union: it can tell of an exclusion only where all that it holds of a field is excluded.
-    """
-    if wanted.not_ == _NOTHING:
-        return wants(wanted, reach, None)
-    if not wants(wanted.model_copy(update={"not_": _NOTHING}), reach, None):
-        return False
-    return not any(_excluded_throughout(name, wanted.not_, reach) for name in LISTS if name != "keywords")
-
-
-def _excluded_throughout(name: str, excluded: Terms, reach: Facts) -> bool:
-    terms, found = getattr(excluded, name), getattr(reach, name)
-    if not terms or not found:
-        return False
-    only = Filter.model_validate({name: terms})
-    return all(wants(only, Facts.model_validate({name: (value,)}), None) for value in found)
+    return concerns_by(wanted, entry.kind, entry.facts, entry.reach, judged.text)

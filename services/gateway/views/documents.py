@@ -14,10 +14,14 @@ _LANE: dict[Topic, Lane] = {Topic.RELEASED: Lane.ROUTINE, Topic.RELEASED_FLASH: 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A release as views hold it; `facts` place it in sections and answer filters."""
+    """A release as views hold it; `facts` place it in sections and answer filters.
+
+    `reach`, of what is no text of its own or follows one: the facts of all earlier releases, for products.
+    """
 
     item: Item
     facts: Facts
+    reach: Facts | None = None
 
     @property
     def story_id(self) -> str:
@@ -46,4 +50,4 @@ def document_of(event: StoryReleased, record: Record) -> Document:
     """Return the document of a release; its `seq` is known where the record lies in a lane."""
     lane = _LANE.get(record.topic)
     placed = {} if lane is None else {"seq": record.offset, "lane": lane}
-    return Document(event.data.item.model_copy(update=placed), event.data.facts)
+    return Document(event.data.item.model_copy(update=placed), event.data.facts, event.data.reach)

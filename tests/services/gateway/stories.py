@@ -51,8 +51,8 @@ def item(
     )
 
 
-def document(*args: Any, facts: Facts = FACTS, **fields: Any) -> Document:
-    return Document(item(*args, **fields), facts)
+def document(*args: Any, facts: Facts = FACTS, reach: Facts | None = None, **fields: Any) -> Document:
+    return Document(item(*args, **fields), facts, reach)
 
 
 def released(of: Item, facts: Facts = FACTS) -> StoryReleased:

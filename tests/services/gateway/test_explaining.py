@@ -189,3 +189,45 @@ async def test_what_cannot_be_read_cannot_be_explained(hooks: World) -> None:
     hooks.views.missing = True
     away = await ask(hooks, "urn:other")
     assert (away.status_code, "retry-after" in away.headers) == (503, True)
+
+
+async def sell(wire: World, *names: str) -> None:
+    """Acme may have sections of these names, and nothing else."""
+    products = [{"name": each.title(), "filter": {"sections": [each]}} for each in names]
+    answer = await call(wire, "PUT", "/v1/subscribers/acme/products", {"products": products}, who="operator")
+    assert answer.status_code == 200, answer.text
+
+
+async def test_the_products_that_have_it_are_named(hooks: World) -> None:
+    """Of all that are set; without any set there is nothing to name."""
+    subscribed(hooks)
+    release(hooks)
+    assert (await explained(hooks))["products"] is None
+    await sell(hooks, "sport", "world")
+    found = await explained(hooks)
+    assert (found["owed"], found["why"], found["products"]) == (True, "filter", ["World"])
+
+
+async def test_to_an_operator_it_is_said_that_products_decide_to_the_subscriber_the_story_is_not_there(
+    hooks: World,
+) -> None:
+    """Also where an earlier release went out."""
+    subscribed(hooks)
+    release(hooks)
+    await sell(hooks, "sport")
+    found = (await ask(hooks, URN, who="operator")).json()
+    assert (found["owed"], found["why"], found["products"]) == (False, "products", [])
+    assert found["words"] == "Does not go out: it is within none of the products of the subscriber."
+    assert (await ask(hooks, URN)).status_code == 404
+
+
+@pytest.mark.parametrize(("endpoint_id", "why"), [("ep_sue", "earlier_release"), (None, "products")])
+async def test_a_webhooks_notice_goes_out_whatever_the_products_are_now(
+    hooks: World, endpoint_id: str | None, why: str
+) -> None:
+    """To whoever was owed the story; a stream goes by the reach."""
+    subscribed(hooks, endpoint_id=endpoint_id)
+    release(hooks, 2, Kind.WITHHOLD, seq=51)
+    tell(hooks, attempt(endpoint="ep_sue"))
+    await sell(hooks, "sport")
+    assert (await ask(hooks, URN, who="operator")).json()["why"] == why

@@ -17,6 +17,7 @@ from deploy.local.redis import LocalRedis
 from services.gateway.main import jobs
 from services.gateway.settings import GatewaySettings
 from shared.domain.events import DeskDecided, StoryReleased, encode_event, parse_event
+from shared.domain.facts import Facts
 from shared.domain.item import Item
 from shared.domain.state import KillRecord
 from shared.domain.story import Kind, Lane
@@ -28,7 +29,7 @@ from shared.platform.records import Record
 from shared.platform.redis import connect
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
-from tests.services.gateway.stories import URL, URN, filed, item, released
+from tests.services.gateway.stories import FACTS, URL, URN, filed, item, released
 from tests.waiting import wait_until
 
 OPERATOR = "sl_local_operator_of_this_test"
@@ -93,9 +94,9 @@ async def _polled(http: httpx2.AsyncClient, count: int) -> list[dict[str, Any]] 
     return told if len(told) == count else None
 
 
-async def release(publisher: Publisher, of: Item) -> None:
+async def release(publisher: Publisher, of: Item, facts: Facts = FACTS) -> None:
     """Moderation puts a release on the wire."""
-    event: StoryReleased = released(of)
+    event: StoryReleased = released(of, facts)
     topic = Topic.RELEASED_FLASH if of.lane is Lane.FLASH else Topic.RELEASED
     value = encode_event(event)
     await publisher.publish_all([Outgoing(topic, of.story_id, value), Outgoing(Topic.CURRENT, of.story_id, value)])
@@ -201,6 +202,30 @@ async def test_a_kill_counts_before_the_views_have_it(
         assert "Bridge" not in gone.text + feed
         assert "deleted-entry" in feed
         assert (await http.get("/v1/stories", headers=BY_OPERATOR)).json()["items"] == []
+
+
+async def test_products_hold_on_every_channel_and_beyond_a_restart(
+    kafka: KafkaSettings, publisher: Publisher, redis_url: str
+) -> None:
+    """Set over HTTP, read back from the topic by the next process: of two stories one is there, read and polled."""
+    products = {"products": [{"name": "Sport", "filter": {"sections": ["sport"]}}]}
+    async with gateway(kafka, redis_url) as http:
+        new = {"person": "sue", "subscriber": "acme", "scopes": ["subscriber"]}
+        key = (await http.post("/v1/keys", json=new, headers=BY_OPERATOR)).json()["key"]
+        put = await http.put("/v1/subscribers/acme/products", json=products, headers=BY_OPERATOR)
+        assert put.status_code == 200, put.text
+        await release(publisher, item(1))
+        await release(publisher, item(1, story_id=URL), Facts(sections=("sport",)))
+    sue = {"authorization": f"Bearer {key}"}
+    async with gateway(kafka, redis_url) as http:
+        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        await wait_until(lambda: _status(http, path_of(URL), 200), 10)
+        listed = (await http.get("/v1/stories", headers=sue)).json()["items"]
+        assert [one["story_id"] for one in listed] == [URL]
+        assert (await http.get(path_of(URN), headers=sue)).status_code == 404
+        polled = await http.get("/v1/poll", params={"cursor": "earliest", "wait": "5"}, headers=sue)
+        told = [one["data"]["story_id"] for one in polled.json()["events"] if one["event"] == "story"]
+        assert told == [URL]
 
 
 async def test_a_decision_goes_to_moderation_and_has_a_receipt(

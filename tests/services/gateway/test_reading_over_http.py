@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from services.gateway.origins import origins_of
 from services.gateway.request_rates import WINDOW_S, RequestRates
 from services.gateway.settings import GatewaySettings
-from services.gateway.stories import Within
 from shared.domain.facts import Facts
+from shared.domain.products import Bounds
 from shared.domain.state import KillRecord, Principal
 from shared.domain.story import Kind
 from shared.domain.subscription import Filter
@@ -116,7 +116,7 @@ async def test_a_page_from_memory_asks_the_views_nothing(reader: World) -> None:
     assert len((await ask(reader, f"{LIST}?limit=1")).json()["items"]) == 1
 
 
-def by_subscriber(principal: Principal | None) -> Within:
+def by_subscriber(principal: Principal | None) -> Bounds:
     """Acme may see the world's news, everybody else sport."""
     acme = principal is not None and principal.subscriber == "acme"
     return (Filter(sections=("world",)) if acme else Filter(sections=("sport",)),)

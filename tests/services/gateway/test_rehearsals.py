@@ -188,3 +188,17 @@ async def test_a_desk_key_is_not_enough(hooks: World) -> None:
     hooks.key("desk", "desk")
     answer = await call(hooks, "POST", "/v1/subscriptions/rehearse", {"filter": {}}, who="desk")
     assert answer.status_code == 403
+
+
+async def test_what_is_outside_the_products_does_not_count_and_each_product_has_its_matches(hooks: World) -> None:
+    """A rehearsal is no way to read beyond them; whoever has none set is told so."""
+    release(hooks, "world")
+    release(hooks, "both", facts=FACTS.model_copy(update={"sections": ("sport", "world")}))
+    release(hooks, "arts", facts=FACTS.model_copy(update={"sections": ("arts",)}))
+    assert ((await rehearsed(hooks))["matches"], (await rehearsed(hooks))["products"]) == (3, None)
+    names = ("world", "sport", "money")
+    products = [{"name": each, "filter": {"sections": [each]}} for each in names]
+    await call(hooks, "PUT", "/v1/subscribers/acme/products", {"products": products}, who="operator")
+    found = await rehearsed(hooks)
+    assert (found["matches"], found["products"]) == (2, {"world": 2, "sport": 1, "money": 0})
+    assert "urn:x:arts" not in {each["story_id"] for each in found["sample"]}

@@ -130,7 +130,7 @@ async def test_anothers_subscription_is_404_on_every_verb(hooks: World, method: 
 
 
 def access(wire: World) -> StreamAccess:
-    return StreamAccess(wire.book.who, lambda: wire.known[0], wire.registry, wire.gateway.tickets)
+    return StreamAccess(wire.book, lambda: wire.known[0], wire.registry, wire.gateway.tickets, wire.gateway.visible)
 
 
 def view(who: str | None = None, **query: str) -> HeaderView:

@@ -126,6 +126,15 @@ async def test_a_list_is_paged_through_without_loss(views: RedisViews) -> None:
     assert len(seen) == 100
 
 
+async def test_what_a_release_is_judged_on_is_kept_with_it(views: RedisViews) -> None:
+    """Its facts and the reach of its story, which products are held against; the same in lists and versions."""
+    told = document(2, Kind.CORRECT, facts=Facts(sections=("world",)), reach=Facts(sections=("sport",), urgency=2))
+    await serve(views, told)
+    assert await views.story(URN) == told
+    assert await views.versions(URN) == [told]
+    assert [one for _, one in await views.listed("world", None, 0, 50)] == [told]
+
+
 @pytest.mark.parametrize("story_id", [URL, "urn:x:%:*?[a]", "ünïcode:☃"])
 async def test_any_id_is_a_key(views: RedisViews, story_id: str) -> None:
     """Patterns, slashes and letters beyond ASCII mean nothing in it."""

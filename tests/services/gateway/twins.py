@@ -17,6 +17,7 @@ from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
 from services.gateway.desk_view import DeskView
 from services.gateway.endpoint_rules import EndpointRules
+from services.gateway.entitlements import Entitlements
 from services.gateway.followed import Followed
 from services.gateway.health_view import HealthView
 from services.gateway.in_transit import InTransit
@@ -38,7 +39,7 @@ from services.gateway.subscriptions import Subscriptions
 from services.gateway.tickets import Tickets
 from services.gateway.views.documents import Document
 from services.gateway.views.ports import Place, Reached, ViewsMissing
-from services.gateway.visible import Visible, everything
+from services.gateway.visible import Visible, by_products
 from shared.domain.events import DeskDecided, parse_event
 from shared.domain.keys import Scope, hash_key
 from shared.domain.lifecycle import Deciding, Position, decide
@@ -239,7 +240,7 @@ async def world(
     sealer: Sealer = SEALER,
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
-    visible: Visible = everything,
+    visible: Visible | None = None,
     wait_s: float = 0.05,
 ) -> AsyncIterator[World]:
     """A gateway over twins, its tables loaded."""
@@ -268,6 +269,7 @@ async def world(
         keychain=keychain,
         resealing=Resealing(keychain, audit),
         subscriptions=Subscriptions(registry, entries, ends, clock, _cursor_of),
+        entitlements=Entitlements(registry, entries, audit),
         rehearsals=Rehearsals(stories, clock),
         deliveries=deliveries,
         retries=Retries(deliveries, stories, topics, clock, SHARDS),
@@ -275,7 +277,7 @@ async def world(
         followed=followed,
         tickets=Tickets(clock),
         clock=clock,
-        visible=visible,
+        visible=visible or by_products(registry),
     )
     desk.all_loaded()
     app = create_app(gateway, health, known=lambda: known[0], public_site=public_site, origins=origins, rates=rates)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from services.gateway.stream.hub import Logs, StreamHub
 from services.gateway.stream.options import StreamOptions
-from services.gateway.stream.ports import Authorize, Grant, HeaderView, Problem
+from services.gateway.stream.ports import Authorize, Grant, HeaderView, Problem, WhyNot
 from services.gateway.stream.positions import LANES
 from services.gateway.stream.protocol import stream_protocol
 from shared.platform.http import serve
@@ -171,6 +171,7 @@ async def gateway(
     *,
     authorize: Authorize = everyone,
     epoch: str = EPOCH,
+    why_not: WhyNot | None = None,
     now: Callable[[], float] = time.monotonic,
     **options: Any,
 ) -> AsyncIterator[Gateway]:
@@ -182,6 +183,7 @@ async def gateway(
         logs=Logs(log.flashes(), log, standings, (standings.reach_end,)),
         history=log,
         options=replace(QUICK, **options),
+        why_not=why_not,
         now=now,
     )
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
