@@ -13,12 +13,11 @@ long most may be superseded, and they must not use up the rate of those that are
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from shared.platform.logs import logger
-from shared.platform.rates import AWAY_S, Ask, Grant, Grants, GrantsAway
+from shared.platform.rates import Ask, Grant, Grants, OwnWhileAway
 
 ANSWERED_S: Final = 0.005
 LINE_S: Final = 1.0
@@ -87,8 +86,11 @@ class Throttle:
     _slices: dict[tuple[Scope, str], _Slice] = field(default_factory=dict)
     _wanted: list[_Slice] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _away_until: float | None = None
+    _grants: Grants = field(init=False)
     _swept_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._grants = OwnWhileAway("deliveries", self.shared, self.fallback, self.clock)
 
     def take(
         self, endpoint_id: str, rate: float | None, subscriber: str, subscriber_rate: float | None, now: float
@@ -137,7 +139,7 @@ class Throttle:
         self._changed.clear()
         pieces, self._wanted = self._wanted, []
         if pieces:
-            grants = await self._granted([piece.ask for piece in pieces])
+            grants = await self._grants.grant([piece.ask for piece in pieces])
             now = self.clock()
             for piece, grant in zip(pieces, grants, strict=True):
                 piece.take_in(grant, now)
@@ -161,27 +163,6 @@ class Throttle:
         self._wanted.append(piece)
         self._changed.set()
         return True
-
-    async def _granted(self, asks: Sequence[Ask]) -> Sequence[Grant]:
-        if self._away_until is None or self.clock() >= self._away_until:
-            try:
-                grants = await self.shared.grant(asks)
-            except GrantsAway as reason:
-                self._went_away(reason)
-            else:
-                self._came_back()
-                return grants
-        return await self.fallback.grant(asks)
-
-    def _went_away(self, reason: GrantsAway) -> None:
-        if self._away_until is None:
-            logger().warning("throttle.alone", reason=str(reason))
-        self._away_until = self.clock() + AWAY_S
-
-    def _came_back(self) -> None:
-        if self._away_until is not None:
-            logger().info("throttle.shared")
-        self._away_until = None
 
     def _sweep(self, now: float) -> None:
         """Forget what nobody has asked for lately: an idle endpoint costs nothing."""

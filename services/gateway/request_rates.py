@@ -13,10 +13,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.platform.logs import logger
 from shared.platform.metrics import REQUESTS_HELD_BACK
 from shared.platform.problems import Code, Problem
-from shared.platform.rates import AWAY_S, Ask, Grant, Grants, GrantsAway
+from shared.platform.rates import Ask, Grants, OwnWhileAway
 
 WINDOW_S: Final = 10.0
 """A key may use so many seconds of its rate at once."""
@@ -55,8 +54,11 @@ class RequestRates:
     own: Grants
     clock: Callable[[], float] = time.monotonic
     _slices: dict[str, _Slice] = field(default_factory=dict)
-    _away_until: float = -math.inf
+    _grants: Grants = field(init=False)
     _swept_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._grants = OwnWhileAway("requests", self.shared, self.own, self.clock)
 
     async def take(self, key_id: str) -> Verdict:
         """Take one token of a key, or say when to come again."""
@@ -84,7 +86,7 @@ class RequestRates:
         return now < piece.next_at or (piece.tokens > 0 and now - piece.at < _LAPSES_S)
 
     async def _fetch(self, key_id: str, piece: _Slice) -> None:
-        grant = await self._granted(Ask("request", key_id, self.rate, depth_s=WINDOW_S))
+        [grant] = await self._grants.grant([Ask("request", key_id, self.rate, depth_s=WINDOW_S)])
         now = self.clock()
         piece.tokens, piece.kept, piece.at = grant.tokens, grant.left, now
         piece.next_at = 0.0 if grant.tokens else now + grant.next_in_s
@@ -97,17 +99,6 @@ class RequestRates:
         left = piece.tokens + piece.kept
         next_in_s = 0.0 if left else max(piece.next_at - self.clock(), 1 / self.rate)
         return Verdict(goes, left, next_in_s, max(self.quota - left, 0) / self.rate)
-
-    async def _granted(self, ask: Ask) -> Grant:
-        if self.clock() >= self._away_until:
-            try:
-                [grant] = await self.shared.grant([ask])
-                return grant
-            except GrantsAway as reason:
-                logger().warning("request_rates.alone", reason=str(reason))
-                self._away_until = self.clock() + AWAY_S
-        [grant] = await self.own.grant([ask])
-        return grant
 
     def _sweep(self, now: float) -> None:
         if now < self._swept_at + _FORGOTTEN_S:

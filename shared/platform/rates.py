@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from shared.platform.logs import logger
+
 DEPTH_S: Final = 0.25
 """A bucket holds so many seconds of its rate, at least one token, where an `Ask` says nothing else."""
 SLICE_S: Final = 0.05
@@ -58,6 +60,40 @@ class Grants(Protocol):
     async def grant(self, asks: Sequence[Ask]) -> Sequence[Grant]:
         """Give each its tokens, in order of `asks`; a bucket nobody knows is a full one. Raises `GrantsAway`."""
         ...
+
+
+class OwnWhileAway:
+    """The shared tokens; while these cannot be had, those of this process alone, and the log says so once."""
+
+    def __init__(self, of: str, shared: Grants, own: Grants, clock: Callable[[], float]) -> None:
+        """`of`: whose tokens these are, for the log; `clock` in seconds."""
+        self._of = of
+        self._shared = shared
+        self._own = own
+        self._clock = clock
+        self._away_until: float | None = None
+
+    async def grant(self, asks: Sequence[Ask]) -> Sequence[Grant]:
+        """As `Grants.grant`; raises nothing."""
+        if self._away_until is None or self._clock() >= self._away_until:
+            try:
+                grants = await self._shared.grant(asks)
+            except GrantsAway as reason:
+                self._went_away(reason)
+            else:
+                self._came_back()
+                return grants
+        return await self._own.grant(asks)
+
+    def _went_away(self, reason: GrantsAway) -> None:
+        if self._away_until is None:
+            logger().warning("rates.alone", of=self._of, reason=str(reason))
+        self._away_until = self._clock() + AWAY_S
+
+    def _came_back(self) -> None:
+        if self._away_until is not None:
+            logger().info("rates.shared", of=self._of)
+        self._away_until = None
 
 
 class OwnGrants:
