@@ -16,11 +16,16 @@ def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
 
 
 @pytest.fixture(params=["twin", pytest.param("broker", marks=pytest.mark.broker)])
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+def broker(request: pytest.FixtureRequest) -> KafkaSettings | None:
+    """The shared broker, or None for its twin. Not asked for within a loop: it may have to be started first."""
+    return request.getfixturevalue("kafka") if request.param == "broker" else None
+
+
+@pytest.fixture
+async def cluster(broker: KafkaSettings | None) -> AsyncIterator[Cluster]:
     """Where the loop runs: in memory, and on the shared broker."""
-    if request.param == "twin":
+    if broker is None:
         yield TwinCluster()
         return
-    kafka: KafkaSettings = request.getfixturevalue("kafka")
-    async with on_a_broker(kafka) as real:
+    async with on_a_broker(broker) as real:
         yield real
