@@ -74,7 +74,7 @@ class OwnWhileAway:
         self._away_until: float | None = None
 
     async def grant(self, asks: Sequence[Ask]) -> Sequence[Grant]:
-        """As `Grants.grant`; raises nothing."""
+        """As `Grants.grant`, but in place of `GrantsAway` come our own; the shared ones are left alone for `AWAY_S`."""
         if self._away_until is None or self._clock() >= self._away_until:
             try:
                 grants = await self._shared.grant(asks)

@@ -28,6 +28,7 @@ from tests.chaos.guardian import ended_by_sigterm, guarded
 from tests.chaos.placing import allowing, free_ports, second, told_so
 from tests.chaos.reins import Life, Reined
 from tests.journeys.instance import Wire
+from tests.standing_still import standing_still
 
 KAFKA, REDIS = "kafka", "redis"
 RECEIVERS = 24
@@ -88,13 +89,10 @@ class ChaosWire:
 
     @contextmanager
     def paused(self, name: str) -> Iterator[Life]:
-        """SIGSTOP while the block lasts, then SIGCONT; the process keeps its connections."""
-        life = self._signal(name, signal.SIGSTOP)
-        try:
+        """Stop a process where it is while the block lasts; it keeps its connections."""
+        life = self.life(name)
+        with standing_still(self.pid(name)):
             yield life
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(life.pid, signal.SIGCONT)
 
     @asynccontextmanager
     async def away(self, name: str, how: signal.Signals = signal.SIGKILL) -> AsyncIterator[Life]:

@@ -1,11 +1,9 @@
 """A wire of real processes whose topics may hold more than it can do at once, and what is seen of it from outside."""
 
 import asyncio
-import os
 import secrets
-import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +28,7 @@ from shared.platform.signature import new_secret
 from shared.platform.topics import Topic, key_of, name
 from tests.interleavings.backlog import ENDPOINT, SHARD, due, fill, in_the_inbox, on_the_wire, received, waiting
 from tests.receivers.serving import Peer, answer, receiving
+from tests.standing_still import standing_still
 from tests.waiting import wait_until
 
 COUNTED = (Topic.RECEIVED, Topic.INBOX, Topic.RELEASED, Topic.RELEASED_FLASH, Topic.DUE)
@@ -120,16 +119,11 @@ class Laden:
                 self.came.append((request.target.rpartition("/")[2], request.body))
             await peer.say(answer(200))
 
-    @contextmanager
-    def asleep(self, service: str) -> Iterator[None]:
+    def asleep(self, service: str) -> AbstractContextManager[None]:
         """Stop a process where it is while the block lasts."""
         pid = self.processes[service].pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
+        return standing_still(pid)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:

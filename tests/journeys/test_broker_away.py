@@ -1,30 +1,16 @@
 """What does a desk see while the broker does not answer? 503 with Retry-After in time, and never two versions."""
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.journeys.instance import Wire
 from tests.journeys.people import Desk, Subscriber
 from tests.journeys.texts import a_story, a_word
+from tests.standing_still import standing_still
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
-
-
-@contextmanager
-def broker_stopped(wire: Wire) -> Iterator[None]:
-    """The broker's process stands still while the block lasts; its connections stay open."""
-    pid = wire.pid("kafka")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_filing_while_the_broker_stands_still_is_503_and_becomes_one_version_later(
@@ -33,7 +19,7 @@ async def test_a_filing_while_the_broker_stands_still_is_503_and_becomes_one_ver
     """The desk repeats the same request; the record that was on its way and the repeated one are one version."""
     story, key = a_story(version=None), {"idempotency-key": a_word()}
     async with subscriber.webhooks(ordering="every") as inbox:
-        with broker_stopped(wire):
+        with standing_still(wire.pid("kafka")):
             began = time.monotonic()
             refused = await desk.post(story, key)
             took = time.monotonic() - began

@@ -121,7 +121,7 @@ class TestRestart:
     async def test_a_note_of_somebody_else_is_no_error(self, cluster: Cluster) -> None:
         """Whatever another client wrote there, the loop begins at the offset."""
         await inbox(cluster, 3)
-        await cluster.set_offsets("desk", Topic.INBOX, {0: (1, "done1:by another program")})
+        await cluster.set_offsets("desk", Topic.INBOX, {0: (1, "done2:by another program")})
         assert await second_life(cluster, lambda desk: is_at(cluster, 3)) == ["1", "2"]
 
     @settings(max_examples=15, deadline=None)

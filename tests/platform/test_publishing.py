@@ -1,10 +1,7 @@
 """Does a publish return when the broker has the record, and say so when it has not?"""
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -23,18 +20,14 @@ from shared.platform.publishing import (
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import MIB, Topic, key_of, partition_of
 from tests.platform.cluster import everything, make_topics, settings
+from tests.standing_still import standing_still
 from tests.waiting import wait_until
 
 
-@contextmanager
-def paused(broker: LocalKafka) -> Iterator[None]:
+def paused(broker: LocalKafka) -> AbstractContextManager[None]:
     """The broker keeps its sockets and answers nothing while the block lasts."""
     assert broker.pid is not None
-    os.kill(broker.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(broker.pid, signal.SIGCONT)
+    return standing_still(broker.pid)
 
 
 async def values(kafka: KafkaSettings, topic: Topic = Topic.INBOX) -> list[bytes]:

@@ -161,7 +161,8 @@ def test_a_replaying_client_that_stops_reading_is_let_go_too(
     """Also where its stories come out of the log; the reader of the log is free again for others."""
 
     async def body() -> None:
-        async with gateway(ring_age_s=-60, evict_s=0.1, replays=1, **SMALL_BUFFERS) as running:
+        # the other one reads on the same loop: a second, as above
+        async with gateway(ring_age_s=-60, evict_s=1, replays=1, **SMALL_BUFFERS) as running:
             for number in range(40):
                 running.log.append(released(f"urn:{number}", headline=BIG))
             slow = await idler(running, "e1-0-0")
