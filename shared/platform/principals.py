@@ -41,6 +41,11 @@ class PrincipalBook:
         """Tell whether a key is there and not revoked."""
         return key_id in self._hash_of
 
+    def by_id(self, key_id: str) -> Principal | None:
+        """Return the principal of a key that is there and not revoked, or None."""
+        known = self._hash_of.get(key_id)
+        return None if known is None else self._by_hash[known]
+
     def all(self) -> list[Principal]:
         """Every principal there is, oldest first."""
         return sorted(self._by_hash.values(), key=lambda principal: principal.created_at)

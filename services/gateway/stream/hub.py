@@ -158,16 +158,22 @@ class StreamHub:
         admission = admit(view, self._authorize)
         if isinstance(admission, Problem):
             return admission
-        if not self._open:
-            wait = (("retry-after", "1"),)
-            return Problem(503, "The stream is not open", "This process is starting or stopping.", headers=wait)
-        if 0 < self.options.most_per_key <= self._held[admission.key]:
-            wait = (("retry-after", str(FULL_RETRY_S)),)
-            detail = f"This key holds {self.options.most_per_key} connections here, as many as it may at once."
-            return Problem(429, "Too many connections", detail, headers=wait)
+        if refused := self.no_room(admission.key):
+            return refused
         if admission.name and admission.requested is None and admission.since is None:
             return replace(admission, requested=self._acknowledged.of(admission.subscriber, admission.name))
         return admission
+
+    def no_room(self, key: str) -> Problem | None:
+        """Why this key may open no stream at the moment, if so; asked again where something was awaited meanwhile."""
+        if not self._open:
+            wait = (("retry-after", "1"),)
+            return Problem(503, "The stream is not open", "This process is starting or stopping.", headers=wait)
+        if 0 < self.options.most_per_key <= self._held[key]:
+            wait = (("retry-after", str(FULL_RETRY_S)),)
+            detail = f"This key holds {self.options.most_per_key} connections here, as many as it may at once."
+            return Problem(429, "Too many connections", detail, headers=wait)
+        return None
 
     def open(self, admission: Admission, transport: asyncio.Transport, connections: set[Any]) -> Client:
         """Make a stream of a connection whose response head is written; `connections` is the server's own set."""

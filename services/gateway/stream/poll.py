@@ -84,6 +84,8 @@ def poll_endpoint(hub: StreamHub) -> Callable[[Request], Awaitable[Response]]:
         judged = hub.admit(HeaderView(request.method, POLL_PATH, pairs, dict(request.headers)))
         if isinstance(judged, Problem):
             return _problem(judged)
+        if judged.claim is not None and (refused := await judged.claim() or hub.no_room(judged.key)):
+            return _problem(refused)
         return Response(await poll(hub, judged, wait_s), media_type="application/json", headers=NO_STORE)
 
     return endpoint

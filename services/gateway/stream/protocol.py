@@ -56,6 +56,7 @@ class _StreamProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._admission: Admission | None = None  # a stream is asked for: nothing more is read
+        self._claiming: asyncio.Task[Problem | None] | None = None
         self._cors: tuple[tuple[str, str], ...] = ()
         self._in_head = True
         self._waiting_bytes = 0  # of a head that came in parts
@@ -81,6 +82,8 @@ class _StreamProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_in()
+        if self._claiming is not None:
+            self._claiming.cancel()
         super().connection_lost(exc)
 
     # What the parser says
@@ -112,7 +115,7 @@ class _StreamProtocol(HttpToolsProtocol):
         else:
             judged = self._judge()
             if isinstance(judged, Problem):
-                self._answer(replace(judged, headers=(*judged.headers, *self._cors)))
+                self._answer(self._readable(judged))
             else:
                 self._admission = judged
 
@@ -171,9 +174,16 @@ class _StreamProtocol(HttpToolsProtocol):
     # Doing
 
     def _become_stream(self) -> None:
-        """Hand the transport to the hub, unless an earlier request of this connection is still being answered."""
-        busy = self.pipeline or not self._is_answered()
+        """Hand the transport to the hub, unless an earlier request of this connection is still being answered.
+
+        A ticket is used up first, which is the only thing that a stream waits for.
+        """
+        busy = self.pipeline or not self._is_answered() or self._claiming is not None
         if busy or self.transport.is_closing() or self._admission is None:
+            return
+        if self._admission.claim is not None:
+            self._claiming = self.loop.create_task(self._admission.claim(), name="stream.claim")
+            self._claiming.add_done_callback(self._claimed)
             return
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
@@ -181,6 +191,23 @@ class _StreamProtocol(HttpToolsProtocol):
         self.transport.write(self._head(self._admission))
         self.hub.open(self._admission, self.transport, self.connections)
         self.parser = None  # type: ignore[assignment]  # the two hold each other: let both go now
+
+    def _claimed(self, claiming: asyncio.Task[Problem | None]) -> None:
+        """Go on with a stream whose ticket was looked at, unless its client has left meanwhile."""
+        self._claiming = None
+        if claiming.cancelled() or self._admission is None:
+            return
+        if error := claiming.exception():
+            logger().error("stream.not_judged", exc_info=error)
+        refused = _FAILED if error else claiming.result() or self.hub.no_room(self._admission.key)
+        if refused is None:
+            self._admission = replace(self._admission, claim=None)
+            self._become_stream()
+        elif not self.transport.is_closing():
+            self._refuse(self._readable(refused))
+
+    def _readable(self, problem: Problem) -> Problem:
+        return replace(problem, headers=(*problem.headers, *self._cors))
 
     def _head(self, admission: Admission) -> bytes:
         date = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
@@ -198,7 +225,7 @@ class _StreamProtocol(HttpToolsProtocol):
             self.app = app
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer a head that never ends, and close."""
+        """Answer beside the application, and close."""
         self._head_is_in()
         body = _body(problem)
         phrase = HTTPStatus(problem.status).phrase.encode()

@@ -1,5 +1,7 @@
 """One port, two worlds: does everything but a stream reach the application as ever, and what of bad manners?"""
 
+import asyncio
+
 import httpx2
 import pytest
 
@@ -144,6 +146,44 @@ async def test_a_judge_that_fails_costs_one_request_only() -> None:
     async with gateway(authorize=authorize) as running:
         assert (await running.listen("subscription=s")).status == 500
         assert await still_serves(running)
+
+
+async def test_a_claim_that_fails_costs_one_request_only() -> None:
+    """500 for whoever showed what is looked at beside the judge; the process and all others go on."""
+
+    async def fails() -> Problem | None:
+        raise RuntimeError("not thought of")
+
+    def authorize(view: HeaderView) -> Grant | Problem:
+        return Grant("me", claim=fails if view.param("ticket") else None)
+
+    async with gateway(authorize=authorize) as running:
+        client = await running.listen("ticket=t")
+        assert (client.status, (await client.problem())["status"]) == (500, 500)
+        assert await client.ended() == b""
+        assert await still_serves(running)
+
+
+async def test_what_is_claimed_is_claimed_when_its_turn_comes() -> None:
+    """A stream behind another request of its connection takes nothing before that is answered, and takes it once."""
+    claimed = list[str]()
+
+    def authorize(view: HeaderView) -> Grant | Problem:
+        async def claim() -> Problem | None:
+            claimed.append(view.path)
+            await asyncio.sleep(0)
+            return None
+
+        return Grant("me", claim=claim)
+
+    async with gateway(authorize=authorize) as running:
+        client = await send(running, REST + REST + STREAM)
+        assert [await answer_of(client) for _ in range(2)] == ["/v1/stories"] * 2
+        await client.head()
+        assert (await client.next()).event == "hello"
+        running.log.append(released())
+        assert (await client.next()).event == "story"
+        assert claimed == ["/v1/stream"]
 
 
 async def test_a_stream_that_is_stopping_takes_nobody_in() -> None:
