@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from services.gateway.origins import readable_by
 from services.gateway.stream.admission import SSE_PATH, WS_PATH, Admission
+from services.gateway.stream.filter_query import pairs_of
 from services.gateway.stream.handshake import refusal_of_page
 from services.gateway.stream.hub import StreamHub
 from services.gateway.stream.ports import HeaderView, Problem
@@ -26,7 +26,6 @@ MOST_HEAD: Final = 64 * 1024
 _TOO_LARGE: Final = Problem(431, "Request header fields too large", f"A head may have {MOST_HEAD} bytes.")
 _TOO_SLOW: Final = Problem(408, "Request timeout", "The head of the request did not come in time.")
 _FAILED: Final = Problem(500, "The request could not be judged")
-_UNREADABLE: Final = Problem(400, "The query is not readable", "Percent-encoded UTF-8, at most 200 parameters.")
 
 _SSE_HEAD: Final = (
     b"content-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\nconnection: close\r\n"
@@ -154,15 +153,13 @@ class _StreamProtocol(HttpToolsProtocol):
         view = HeaderView(method, PATHS[url.path], (), headers)
         readable = readable_by(self.origins, headers.get("origin"))
         self._cors = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in readable)
-        try:
-            query = (url.query or b"").decode("ascii")
-            pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=200)
-        except ValueError:
-            return _UNREADABLE
+        pairs = pairs_of(url.query or b"")
+        if isinstance(pairs, Problem):
+            return pairs
         if view.path == WS_PATH and (refused := refusal_of_page(view, self.origins)):
             return refused
         try:
-            return self.hub.admit(replace(view, query=tuple(pairs)))
+            return self.hub.admit(replace(view, query=pairs))
         except Exception as error:  # noqa: BLE001 - the door of one request: it is answered, the process goes on
             logger().error("stream.not_judged", exc_info=error)
             return _FAILED

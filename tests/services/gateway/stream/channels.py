@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import pytest
+
 from services.gateway.stream.websocket import Opcode
 from tests.services.gateway.stream.listening import Event, Gateway, Listener
 from tests.waiting import wait_until
@@ -55,7 +57,7 @@ class SocketListener(Listener):
 
 @dataclass
 class PollListener(Listener):
-    """One question after the other on one connection; the next one is asked as soon as the last is answered."""
+    """One question after the other on one connection, each from where the answer before it ended."""
 
     query: str = ""
     head_sent: str = KEY
@@ -64,22 +66,22 @@ class PollListener(Listener):
     asked: "asyncio.Task[None] | None" = None
 
     async def begin(self, running: Gateway) -> None:
-        """Take what is there, and have a question open; a refusal is left to be read."""
+        """Take what is there, or have a question open where there is nothing; a refusal is left to be read."""
         await self._ask(wait_s=0)
-        if self.status != 200:
+        if self.status != 200 or self.told:
             return
         there = running.clients()
         asked = self.asked = asyncio.ensure_future(self._ask())
-        await wait_until(lambda: asked.done() or running.clients() > there, within=5)
+        await wait_until(lambda: asked.done() or running.clients() > there, within=5, every=0.002)
 
     async def next(self, within: float = 5) -> Event:
         """The next event; a refusal is an `IncompleteReadError`, as is the end of the connection."""
         async with asyncio.timeout(within):
             while not self.told:
                 await (self.asked or self._ask())
+                self.asked = None
                 if self.status != 200:
                     raise asyncio.IncompleteReadError(b"", None)
-                self.asked = asyncio.ensure_future(self._ask())
         event = self.told.pop(0)
         self.last_id = event.id or self.last_id
         return event
@@ -175,3 +177,7 @@ SSE: Final = Channel("sse", "/v1/stream", 200, True, Listener)
 WS: Final = Channel("ws", "/v1/ws", 101, True, SocketListener, HANDSHAKE)
 POLL: Final = Channel("poll", "/v1/poll", 200, False, PollListener, holds=f"&wait={WAIT_S}")
 CHANNELS: Final = (SSE, WS, POLL)
+each = pytest.mark.parametrize("channel", CHANNELS, ids=str)
+"""The contract: identical events, ids, filters, resume and gaps on all of them."""
+connected = pytest.mark.parametrize("channel", [one for one in CHANNELS if one.hello], ids=str)
+"""What concerns a connection that stays: hello, heartbeats, and when to come back."""

@@ -7,6 +7,7 @@ import pytest
 
 from services.gateway.stream.ports import Grant, HeaderView, Problem
 from services.gateway.stream.protocol import MOST_HEAD
+from tests.services.gateway.stream.channels import Channel, each
 from tests.services.gateway.stream.listening import Gateway, Listener, gateway
 from tests.services.gateway.stream.releases import released
 from tests.waiting import wait_until
@@ -98,14 +99,16 @@ async def test_a_stream_is_read_with_get(method: str) -> None:
         assert (await http.get(f"{url}/livez")).status_code == 200
 
 
-async def test_without_a_key_there_is_no_stream() -> None:
+@each
+async def test_without_a_key_there_is_no_stream(channel: Channel) -> None:
     """The judge's own problem is the answer, headers included."""
-    async with gateway() as running, httpx2.AsyncClient() as http:
-        answer = await http.get(f"http://127.0.0.1:{running.port}/v1/stream")
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        assert answer.json()["title"] == "Who are you?"
+    async with gateway() as running:
+        answer = await channel.ask(running, head="")
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert (await answer.problem())["title"] == "Who are you?"
 
 
+@each
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
@@ -119,20 +122,21 @@ async def test_without_a_key_there_is_no_stream() -> None:
         ("since=soon", "since"),
     ],
 )
-async def test_a_parameter_that_cannot_mean_anything_is_named(query: str, parameter: str) -> None:
+async def test_a_parameter_that_cannot_mean_anything_is_named(query: str, parameter: str, channel: Channel) -> None:
     """422 with the parameter and the reason."""
     async with gateway() as running:
-        client = await running.listen(query)
+        client = await channel.ask(running, query)
         assert client.status == 422
         errors = (await client.problem())["errors"]
         assert [error["parameter"] for error in errors] == [parameter]
 
 
+@each
 @pytest.mark.parametrize("query", ["keywords=%ff", "&".join(["sections=a"] * 300)])
-async def test_a_query_that_cannot_be_read_is_refused(query: str) -> None:
+async def test_a_query_that_cannot_be_read_is_refused(query: str, channel: Channel) -> None:
     """Bytes that are no text, and more than anybody needs."""
     async with gateway() as running:
-        assert (await running.listen(query)).status == 400
+        assert (await channel.ask(running, query)).status == 400
 
 
 async def test_a_judge_that_fails_costs_one_request_only() -> None:
