@@ -66,7 +66,8 @@ Listening = Callable[[int, int], Sequence[Row]]
 """Stream clients behind a number, so many at most."""
 
 
-def _nobody(after: int, limit: int) -> Sequence[Row]:
+def nobody(after: int, limit: int) -> Sequence[Row]:
+    """Nobody listens."""
     return ()
 
 
@@ -84,7 +85,7 @@ def create_app(
     known: Callable[[], bool],
     public_site: bool,
     poll: Poll | None = None,
-    listening: Listening = _nobody,
+    listening: Listening = nobody,
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
     answers: Answers | None = None,

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from cryptography.fernet import Fernet
 
-from services.gateway.app import create_app
+from services.gateway.app import Listening, create_app, nobody
 from services.gateway.context import Gateway
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
@@ -249,6 +249,7 @@ class World:
 async def world(
     *,
     public_site: bool = False,
+    listening: Listening = nobody,
     allow: str = "",
     sealer: Sealer = SEALER,
     origins: frozenset[str] = frozenset(),
@@ -292,7 +293,15 @@ async def world(
         visible=visible,
     )
     desk.all_loaded()
-    app = create_app(gateway, health, known=lambda: known[0], public_site=public_site, origins=origins, rates=rates)
+    app = create_app(
+        gateway,
+        health,
+        known=lambda: known[0],
+        public_site=public_site,
+        listening=listening,
+        origins=origins,
+        rates=rates,
+    )
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as http:
         made = World(

@@ -18,6 +18,7 @@ HANDSHAKE: Final = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 )
 KEY: Final = "Authorization: Bearer k\r\n"
+"""Where any key is good."""
 WAIT_S: Final = 30
 
 
@@ -60,7 +61,8 @@ class PollListener(Listener):
     """One question after the other on one connection, each from where the answer before it ended."""
 
     query: str = ""
-    head_sent: str = KEY
+    key: str = KEY
+    head_first: str = ""
     cursor: str | None = None
     told: list[Event] = field(default_factory=list)
     asked: "asyncio.Task[None] | None" = None
@@ -104,7 +106,7 @@ class PollListener(Listener):
     async def _ask(self, wait_s: int = WAIT_S) -> None:
         """Ask once; behind a refusal its body is still to be read."""
         where = self.query if self.cursor is None else _from_cursor(self.query, self.cursor)
-        head = self.head_sent if self.cursor is None else KEY
+        head = self.key + self.head_first if self.cursor is None else self.key
         self.writer.write(f"GET /v1/poll?{where}&wait={wait_s} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
         await self.head()
         if self.status != 200:
@@ -150,20 +152,20 @@ class Channel:
         await client.head()
         return client
 
-    async def listen(self, running: Gateway, query: str = "", last_id: str | None = None) -> Listener:
+    async def listen(self, running: Gateway, query: str = "", last_id: str | None = None, key: str = KEY) -> Listener:
         """Ask for the stream; what is left is to read its events, hello first where there is one, or the refusal."""
-        head = f"{KEY}Last-Event-ID: {last_id}\r\n" if last_id else KEY
+        resume = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
         if self.listener is not PollListener:
-            return await self.ask(running, query, head)
+            return await self.ask(running, query, key + resume)
         client = await self.connect(running)
         assert isinstance(client, PollListener)
-        client.query, client.head_sent = query, head
+        client.query, client.key, client.head_first = query, key, resume
         await client.begin(running)
         return client
 
-    async def greeted(self, running: Gateway, query: str = "", last_id: str | None = None) -> Listener:
+    async def greeted(self, running: Gateway, query: str = "", last_id: str | None = None, key: str = KEY) -> Listener:
         """Listen, the hello left behind."""
-        client = await self.listen(running, query, last_id)
+        client = await self.listen(running, query, last_id, key)
         assert client.status == self.status
         if self.hello:
             assert (await client.next()).event == "hello"

@@ -174,6 +174,7 @@ async def gateway(
     *,
     authorize: Authorize = everyone,
     epoch: str = EPOCH,
+    is_good: Callable[[str], bool] | None = None,
     now: Callable[[], float] = time.monotonic,
     **options: Any,
 ) -> AsyncIterator[Gateway]:
@@ -185,6 +186,7 @@ async def gateway(
         logs=Logs(log.flashes(), log, standings),
         history=log,
         options=replace(QUICK, **options),
+        is_good=is_good,
         now=now,
     )
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()

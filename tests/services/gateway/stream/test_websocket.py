@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.stream.handshake import SUBPROTOCOL
-from services.gateway.stream.listing import rows
 from services.gateway.stream.ports import Grant, HeaderView
 from services.gateway.stream.websocket import MOST_MESSAGE, Broken, Inbox, Message, Opcode, frame
 from shared.domain.facts import Facts
@@ -243,21 +242,6 @@ async def test_no_extension_is_agreed_on_and_only_our_subprotocol_is_taken() -> 
         assert client.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         assert client.headers["sec-websocket-protocol"] == "slugline.v1"
         assert "sec-websocket-extensions" not in client.headers
-
-
-async def test_operators_see_who_listens_and_how_far_each_is() -> None:
-    """Page by page, in the order in which they came."""
-    async with gateway() as running, socket(running, "client=desk") as opened:
-        await events(opened, 1)
-        plain = await running.listen()
-        await plain.next()
-        running.log.append(released())
-        await events(opened, 1)
-        [first] = rows(running.hub, after=0, limit=1)
-        [second] = rows(running.hub, after=first.number, limit=10)
-        assert (first.channel, first.name, first.subscriber, first.position) == ("ws", "desk", "sub_1", "e1-0-1")
-        assert (second.channel, second.name, second.age_s, second.queue_bytes) == ("sse", "", 0.0, 0)
-        assert not rows(running.hub, after=second.number, limit=10)
 
 
 @given(
