@@ -74,7 +74,8 @@ def nobody(after: int, limit: int) -> Sequence[Row]:
 DESCRIPTION = """
 An open newswire. Every route needs a key (`Authorization: Bearer sl_…`) but for health, metrics, these documents
 and, on a public site, the feeds. Errors are `application/problem+json`. Story ids are percent-encoded in paths; where
-a story is read, `?uri=` may stand in place of the id's segment. The stream is `GET /v1/stream` (server-sent events).
+a story is read, `?uri=` may stand in place of the id's segment. The stream is `GET /v1/stream` (server-sent events),
+`GET /v1/ws` (WebSocket) or `GET /v1/poll`.
 """
 
 
