@@ -68,14 +68,16 @@ Listening = Callable[[int, int], Sequence[Row]]
 """Stream clients behind a number, so many at most."""
 
 
-def _nobody(after: int, limit: int) -> Sequence[Row]:
+def nobody(after: int, limit: int) -> Sequence[Row]:
+    """Nobody listens."""
     return ()
 
 
 DESCRIPTION = """
 An open newswire. Every route needs a key (`Authorization: Bearer sl_…`) but for health, metrics, these documents
 and, on a public site, the feeds. Errors are `application/problem+json`. Story ids are percent-encoded in paths; where
-a story is read, `?uri=` may stand in place of the id's segment. The stream is `GET /v1/stream` (server-sent events).
+a story is read, `?uri=` may stand in place of the id's segment. The stream is `GET /v1/stream` (server-sent events),
+`GET /v1/ws` (WebSocket) or `GET /v1/poll`.
 """
 
 
@@ -86,7 +88,7 @@ def create_app(
     known: Callable[[], bool],
     public_site: bool,
     poll: Poll | None = None,
-    listening: Listening = _nobody,
+    listening: Listening = nobody,
     origins: frozenset[str] = frozenset(),
     rates: RequestRates | None = None,
     answers: Answers | None = None,

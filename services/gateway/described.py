@@ -75,7 +75,7 @@ def _ok(content: dict[str, Any]) -> dict[str, Any]:
 def _reading(
     name: str, summary: str, description: str, parameters: list[Any], answer: dict[str, Any], *others: int
 ) -> dict[str, Any]:
-    asked = responses(404, 422, 429, 503, *others)
+    asked = responses(400, 404, 422, 429, 503, *others)
     problems = {str(status): told for status, told in asked.items() if status != 403 or 403 in others}
     return {
         "get": {

@@ -10,6 +10,7 @@ from math import ceil
 
 from services.gateway.adapters.kafka_reads import KafkaEnds, KafkaTexts, ReleasedLog, epoch
 from services.gateway.adapters.names import SystemNames
+from services.gateway.adapters.redis_stubs import RedisStubs
 from services.gateway.adapters.redis_views import RedisViews
 from services.gateway.adapters.sealed_answers import SealedAnswers
 from services.gateway.app import create_app
@@ -99,6 +100,7 @@ class _Outside:
     views: RedisViews
     grants: RedisGrants
     answers: SealedAnswers
+    stubs: RedisStubs
     sealer: Sealer
     policy: EgressPolicy
     clock: BrokerClock
@@ -171,6 +173,7 @@ async def _open(settings: GatewaySettings, opened: AsyncExitStack) -> _Outside:
         views=RedisViews(redis, f"{kafka.topic_prefix}views:"),
         grants=RedisGrants(redis, kafka.topic_prefix),
         answers=SealedAnswers(redis, sealer, f"{kafka.topic_prefix}gateway:answer:"),
+        stubs=RedisStubs(redis, f"{kafka.topic_prefix}gateway:ticket:"),
         sealer=sealer,
         policy=policy,
         clock=clock,
@@ -214,7 +217,7 @@ def _put_together(settings: GatewaySettings, outside: _Outside, followed: Follow
         retries=Retries(deliveries, stories, publisher, clock, shards),
         replays=Replays(registry, health, OwnWrites(publisher, health.apply), clock, outside.life),
         followed=followed,
-        tickets=Tickets(clock),
+        tickets=Tickets(clock, outside.sealer, outside.stubs),
         clock=clock,
         visible=by_products(registry),
         public_url=settings.public_url,

@@ -7,7 +7,7 @@ from typing import Final
 from services.gateway.stream.dialects import POLL, SSE, WS, Dialect
 from services.gateway.stream.filter_query import filter_of, unprocessable
 from services.gateway.stream.handshake import Handshake, handshake
-from services.gateway.stream.ports import Authorize, HeaderView, Problem
+from services.gateway.stream.ports import Authorize, Claim, HeaderView, Problem
 from services.gateway.stream.positions import EARLIEST, NOWHERE, Position, parse_id
 from services.gateway.stream.wanted import Wanted
 from shared.domain.story import Lane
@@ -27,7 +27,7 @@ AHEAD: Final = 10_000
 class Admission:
     """What a client was granted. `requested` is its id or `earliest`; `floor` is where its subscription begins.
 
-    `name` is what it calls itself, if it does; `upgrade` is there on a WebSocket only.
+    `name` is what it calls itself, if it does; `upgrade` is there on a WebSocket only, `claim` for a ticket only.
     """
 
     wanted: Wanted
@@ -39,6 +39,7 @@ class Admission:
     key: str = ""
     name: str = ""
     upgrade: Handshake | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def admit(view: HeaderView, authorize: Authorize) -> Admission | Problem:
         grant.key,
         name,
         upgrade,
+        grant.claim,
     )
 
 

@@ -1,8 +1,9 @@
-"""Which filter do these query parameters spell? Names as in the filter, repeatable, `not.` in front excludes."""
+"""What does a query say, and which filter does it spell? Names as in the filter, `not.` in front excludes."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
@@ -11,6 +12,21 @@ from shared.domain.subscription import Filter, Terms
 
 _LISTS: Final = frozenset(Terms.model_fields)
 _NOT: Final = "not."
+MOST_PARAMETERS: Final = 200
+_UNREADABLE: Final = Problem(
+    400, "The query is not readable", f"Percent-encoded UTF-8, at most {MOST_PARAMETERS} parameters."
+)
+
+
+def pairs_of(query: bytes) -> tuple[tuple[str, str], ...] | Problem:
+    """Return a query's names and values decoded, or a 400."""
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
+        )
+    except ValueError:
+        return _UNREADABLE
+    return tuple(pairs)
 
 
 def filter_of(query: Iterable[tuple[str, str]], others: Collection[str] = ()) -> Filter | Problem:

@@ -2,20 +2,20 @@
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final, NamedTuple
 
 from services.gateway.stream import frames
 from services.gateway.stream.acknowledged import Acknowledged
-from services.gateway.stream.admission import Admission, admit, start_of
+from services.gateway.stream.admission import Admission, start_of
 from services.gateway.stream.broadcast import Broadcast
 from services.gateway.stream.clients import LAST_WORDS_S, Client
 from services.gateway.stream.dialects import WS
+from services.gateway.stream.door import Door
 from services.gateway.stream.feed import Feed
 from services.gateway.stream.frames import LANE_OF
 from services.gateway.stream.gate import Gate
@@ -38,8 +38,6 @@ CHECK: Final = "stream"
 """Name of the hub's check in `Health`."""
 LATER_AT_ONCE: Final = 4
 """Routine releases that are shown at once of what waited while nothing might be shown."""
-FULL_RETRY_S: Final = 10
-"""When to come back whose key holds as many connections as it may."""
 
 
 class Logs(NamedTuple):
@@ -75,7 +73,6 @@ class StreamHub:
         tells seconds, by which the hub knows whether it stood still.
         """
         self.options = options
-        self._authorize = authorize
         self._why_not = why_not
         self._logs = logs
         self._health = health
@@ -88,16 +85,15 @@ class StreamHub:
             self._wire, history, self.wakefulness.until_fresh, at_once=options.replays, retry_s=options.retry_s
         )
         self._acknowledged = Acknowledged()
+        self._door = Door(authorize, options.most_per_key, self._acknowledged)
         self._wheel: Wheel[Client] = Wheel(options.heartbeat_s, self._beat, self._tick)
         self._timer: asyncio.TimerHandle | None = None
         self._later: deque[Record] = deque()
         self._clients: dict[Client, None] = {}
-        self._held: Counter[str] = Counter()
         self._numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._open = False
         self._say("starting")
 
     # The job
@@ -172,7 +168,7 @@ class StreamHub:
     def _loaded(self) -> None:
         self._feed.reach({LANE_OF[at.topic]: offset for at, offset in self._logs.released.positions().items()})
         self._feed.evict()
-        self._open = True
+        self._door.open = True
         self._say("")
         self._tick()
         self._wheel.start()
@@ -181,19 +177,11 @@ class StreamHub:
 
     def admit(self, view: HeaderView) -> Admission | Problem:
         """Judge the head of a request for the stream."""
-        admission = admit(view, self._authorize)
-        if isinstance(admission, Problem):
-            return admission
-        if not self._open:
-            wait = (("retry-after", "1"),)
-            return Problem(503, "The stream is not open", "This process is starting or stopping.", headers=wait)
-        if 0 < self.options.most_per_key <= self._held[admission.key]:
-            wait = (("retry-after", str(FULL_RETRY_S)),)
-            detail = f"This key holds {self.options.most_per_key} connections here, as many as it may at once."
-            return Problem(429, "Too many connections", detail, headers=wait)
-        if admission.name and admission.requested is None and admission.since is None:
-            return replace(admission, requested=self._acknowledged.of(admission.subscriber, admission.name))
-        return admission
+        return self._door.admit(view)
+
+    def no_room(self, key: str) -> Problem | None:
+        """Why this key may open no stream at the moment, if so; asked again where something was awaited meanwhile."""
+        return self._door.no_room(key)
 
     def open(self, admission: Admission, transport: asyncio.Transport, connections: set[Any]) -> Client:
         """Make a stream of a connection whose response head is written; `connections` is the server's own set."""
@@ -202,7 +190,7 @@ class StreamHub:
         client = kind(self, transport, admission, group, connections, next(self._numbers))
         connections.add(client)
         self._clients[client] = None
-        self._held[client.key] += 1
+        self._door.enter(client.key)
         self._empty.clear()
         group.dialect.clients.inc()
         self._wheel.add(client)
@@ -220,7 +208,7 @@ class StreamHub:
             task = asyncio.create_task(self._replays.serve(client, start, self.catch_up), name="stream.replay")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if not self._open:
+        if not self._door.open:
             client.shutdown()
         return client
 
@@ -273,9 +261,7 @@ class StreamHub:
         self._clients.pop(client, None)
         if not self._clients:
             self._empty.set()
-        self._held[client.key] -= 1
-        if not self._held[client.key]:
-            del self._held[client.key]
+        self._door.leave(client.key)
         self._live.groups.leave(client.group)
         client.group.dialect.clients.dec()
 
@@ -296,7 +282,7 @@ class StreamHub:
 
     async def _until_left(self, stop: asyncio.Event, left: asyncio.Event) -> None:
         await stop.wait()
-        self._open = False
+        self._door.open = False
         self._say("stopping")
         for client in tuple(self._clients):
             client.shutdown()
@@ -306,7 +292,7 @@ class StreamHub:
         left.set()
 
     def _close(self) -> None:
-        self._open = False
+        self._door.open = False
         self.wakefulness.stop()
         self._wheel.stop()
         if self._timer is not None:

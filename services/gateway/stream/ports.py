@@ -1,7 +1,7 @@
 """What does the stream need from the rest of the gateway and from the log?"""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
@@ -31,12 +31,17 @@ class HeaderView:
         return next((value for key, value in reversed(self.query) if key == name), None)
 
 
+Claim = Callable[[], Coroutine[Any, Any, "Problem | None"]]
+"""Uses up what was shown and is good once; the problem if it was used before. Must not take long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Who may listen, to what at most, and from where on; the query's own filter narrows `filter` further.
 
     `key` names the key that was shown, for its own limits. A release must be within one of the `products` (None: all
     there is). `start` is that of the subscription: what lies before it is none of this client's, and no gap either.
+    `claim` is called once before the first byte, and not at all for a request that is refused; None: a key was shown.
     """
 
     subscriber: str
@@ -44,6 +49,7 @@ class Grant:
     start: Mapping[Lane, int] = field(default_factory=dict)
     key: str = ""
     products: Bounds = None
+    claim: Claim | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from services.gateway.origins import readable_by
 from services.gateway.stream.admission import SSE_PATH, WS_PATH, Admission
+from services.gateway.stream.filter_query import pairs_of
 from services.gateway.stream.handshake import refusal_of_page
 from services.gateway.stream.hub import StreamHub
 from services.gateway.stream.ports import HeaderView, Problem
@@ -26,7 +26,6 @@ MOST_HEAD: Final = 64 * 1024
 _TOO_LARGE: Final = Problem(431, "Request header fields too large", f"A head may have {MOST_HEAD} bytes.")
 _TOO_SLOW: Final = Problem(408, "Request timeout", "The head of the request did not come in time.")
 _FAILED: Final = Problem(500, "The request could not be judged")
-_UNREADABLE: Final = Problem(400, "The query is not readable", "Percent-encoded UTF-8, at most 200 parameters.")
 
 _SSE_HEAD: Final = (
     b"content-type: text/event-stream\r\ncache-control: no-store\r\nx-accel-buffering: no\r\nconnection: close\r\n"
@@ -56,6 +55,7 @@ class _StreamProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._admission: Admission | None = None  # a stream is asked for: nothing more is read
+        self._claiming: asyncio.Task[Problem | None] | None = None
         self._cors: tuple[tuple[str, str], ...] = ()
         self._in_head = True
         self._waiting_bytes = 0  # of a head that came in parts
@@ -81,6 +81,8 @@ class _StreamProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_in()
+        if self._claiming is not None:
+            self._claiming.cancel()
         super().connection_lost(exc)
 
     # What the parser says
@@ -112,7 +114,7 @@ class _StreamProtocol(HttpToolsProtocol):
         else:
             judged = self._judge()
             if isinstance(judged, Problem):
-                self._answer(replace(judged, headers=(*judged.headers, *self._cors)))
+                self._answer(self._readable(judged))
             else:
                 self._admission = judged
 
@@ -151,15 +153,13 @@ class _StreamProtocol(HttpToolsProtocol):
         view = HeaderView(method, PATHS[url.path], (), headers)
         readable = readable_by(self.origins, headers.get("origin"))
         self._cors = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in readable)
-        try:
-            query = (url.query or b"").decode("ascii")
-            pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=200)
-        except ValueError:
-            return _UNREADABLE
+        pairs = pairs_of(url.query or b"")
+        if isinstance(pairs, Problem):
+            return pairs
         if view.path == WS_PATH and (refused := refusal_of_page(view, self.origins)):
             return refused
         try:
-            return self.hub.admit(replace(view, query=tuple(pairs)))
+            return self.hub.admit(replace(view, query=pairs))
         except Exception as error:  # noqa: BLE001 - the door of one request: it is answered, the process goes on
             logger().error("stream.not_judged", exc_info=error)
             return _FAILED
@@ -171,9 +171,16 @@ class _StreamProtocol(HttpToolsProtocol):
     # Doing
 
     def _become_stream(self) -> None:
-        """Hand the transport to the hub, unless an earlier request of this connection is still being answered."""
-        busy = self.pipeline or not self._is_answered()
+        """Hand the transport to the hub, unless an earlier request of this connection is still being answered.
+
+        A ticket is used up first, which is the only thing that a stream waits for.
+        """
+        busy = self.pipeline or not self._is_answered() or self._claiming is not None
         if busy or self.transport.is_closing() or self._admission is None:
+            return
+        if self._admission.claim is not None:
+            self._claiming = self.loop.create_task(self._admission.claim(), name="stream.claim")
+            self._claiming.add_done_callback(self._claimed)
             return
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
@@ -181,6 +188,23 @@ class _StreamProtocol(HttpToolsProtocol):
         self.transport.write(self._head(self._admission))
         self.hub.open(self._admission, self.transport, self.connections)
         self.parser = None  # type: ignore[assignment]  # the two hold each other: let both go now
+
+    def _claimed(self, claiming: asyncio.Task[Problem | None]) -> None:
+        """Go on with a stream whose ticket was looked at, unless its client has left meanwhile."""
+        self._claiming = None
+        if claiming.cancelled() or self._admission is None:
+            return
+        if error := claiming.exception():
+            logger().error("stream.not_judged", exc_info=error)
+        refused = _FAILED if error else claiming.result() or self.hub.no_room(self._admission.key)
+        if refused is None:
+            self._admission = replace(self._admission, claim=None)
+            self._become_stream()
+        elif not self.transport.is_closing():
+            self._refuse(self._readable(refused))
+
+    def _readable(self, problem: Problem) -> Problem:
+        return replace(problem, headers=(*problem.headers, *self._cors))
 
     def _head(self, admission: Admission) -> bytes:
         date = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
@@ -198,7 +222,7 @@ class _StreamProtocol(HttpToolsProtocol):
             self.app = app
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer a head that never ends, and close."""
+        """Answer beside the application, and close."""
         self._head_is_in()
         body = _body(problem)
         phrase = HTTPStatus(problem.status).phrase.encode()

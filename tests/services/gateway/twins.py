@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from cryptography.fernet import Fernet
 
-from services.gateway.app import create_app
+from services.gateway.app import Listening, create_app, nobody
 from services.gateway.context import Gateway
 from services.gateway.decisions import Decisions
 from services.gateway.deliveries_view import DeliveriesView
@@ -175,6 +175,20 @@ class MemoryEnds:
         return self.at
 
 
+class MemoryStubs:
+    """`Stubs` in a set; with `away` set nobody can tell what was used."""
+
+    def __init__(self) -> None:
+        self.torn: set[str] = set()
+        self.away = False
+
+    async def tear(self, name: str, lasts_s: float) -> bool:
+        await asyncio.sleep(0)  # as with Redis, others go on meanwhile
+        was = name in self.torn and not self.away
+        self.torn.add(name)
+        return not was
+
+
 @dataclass(slots=True)
 class World:
     """One gateway, what stands behind it, and a client for each kind of key."""
@@ -236,6 +250,7 @@ class World:
 async def world(
     *,
     public_site: bool = False,
+    listening: Listening = nobody,
     allow: str = "",
     sealer: Sealer = SEALER,
     origins: frozenset[str] = frozenset(),
@@ -275,12 +290,20 @@ async def world(
         retries=Retries(deliveries, stories, topics, clock, SHARDS),
         replays=Replays(registry, health_view, OwnWrites(topics, health_view.apply), clock, LIFE),
         followed=followed,
-        tickets=Tickets(clock),
+        tickets=Tickets(clock, sealer, MemoryStubs()),
         clock=clock,
         visible=visible or by_products(registry),
     )
     desk.all_loaded()
-    app = create_app(gateway, health, known=lambda: known[0], public_site=public_site, origins=origins, rates=rates)
+    app = create_app(
+        gateway,
+        health,
+        known=lambda: known[0],
+        public_site=public_site,
+        listening=listening,
+        origins=origins,
+        rates=rates,
+    )
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://wire.test") as http:
         made = World(

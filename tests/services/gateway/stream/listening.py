@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from services.gateway.stream.hub import Logs, StreamHub
 from services.gateway.stream.options import StreamOptions
+from services.gateway.stream.poll import poll_endpoint
 from services.gateway.stream.ports import Authorize, Grant, HeaderView, Problem, WhyNot
 from services.gateway.stream.positions import LANES
 from services.gateway.stream.protocol import stream_protocol
@@ -28,7 +29,7 @@ QUICK = StreamOptions(heartbeat_s=60, coalesce_s=0.005, retry_s=0.05, drain_s=0.
 
 @dataclass(frozen=True)
 class Event:
-    """One server-sent event; `id` None where the event has no id line."""
+    """One event; `id` None where it has none."""
 
     event: str
     data: Any
@@ -160,8 +161,10 @@ async def echo(request: Request) -> Response:
     return JSONResponse({"path": request.url.path, "method": request.method, "body": body.decode()})
 
 
-def rest() -> Starlette:
-    return Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST"])])
+def rest(hub: StreamHub) -> Starlette:
+    """What is no stream: the poll's route, and all others."""
+    others = Route("/{path:path}", echo, methods=["GET", "POST"])
+    return Starlette(routes=[Route("/v1/poll", poll_endpoint(hub)), others])
 
 
 @asynccontextmanager
@@ -187,10 +190,10 @@ async def gateway(
         now=now,
     )
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-    protocol = stream_protocol(hub)
-    async with running(hub.run(stop), serve(rest(), "127.0.0.1", 0, stop, http=protocol, listening=port.set_result)):
+    serving = serve(rest(hub), "127.0.0.1", 0, stop, http=stream_protocol(hub), listening=port.set_result)
+    async with running(hub.run(stop), serving):
         try:
-            await wait_until(lambda: hub._open, within=5, message="the hub opens")
+            await wait_until(lambda: hub._door.open, within=5, message="the hub opens")
             there = Gateway(hub, log, standings, await port, stop)
             try:
                 yield there

@@ -99,6 +99,7 @@ class ReleasedLog:
         self.lanes: dict[Lane, list[Record]] = {lane: [] for lane in LANES}
         self.starts = dict.fromkeys(LANES, 0)
         self.reads = 0
+        self.away = False  # what is followed is there, what is read again is not
         self._apply: Callable[[Record], None] | None = None
 
     # Writing
@@ -146,6 +147,8 @@ class ReleasedLog:
     # History
 
     async def earliest(self) -> Position:
+        if self.away:
+            raise ConnectionError("no broker")
         return Position(self.starts[Lane.FLASH], self.starts[Lane.ROUTINE])
 
     async def at(self, when: datetime) -> Position:

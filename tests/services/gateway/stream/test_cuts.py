@@ -49,7 +49,7 @@ async def filled() -> AsyncIterator[StreamHub]:
     options = replace(QUICK, ring_bytes=2**30)
     hub = StreamHub(epoch=EPOCH, authorize=everyone, logs=logs, history=log, options=options, now=lambda: 0.0)
     async with running(hub.run(stop)):
-        await wait_until(lambda: hub._open, within=60)
+        await wait_until(lambda: hub._door.open, within=60)
         try:
             yield hub
         finally:

@@ -1,10 +1,13 @@
 """One port, two worlds: does everything but a stream reach the application as ever, and what of bad manners?"""
 
+import asyncio
+
 import httpx2
 import pytest
 
 from services.gateway.stream.ports import Grant, HeaderView, Problem
 from services.gateway.stream.protocol import MOST_HEAD
+from tests.services.gateway.stream.channels import Channel, each
 from tests.services.gateway.stream.listening import Gateway, Listener, gateway
 from tests.services.gateway.stream.releases import released
 from tests.waiting import wait_until
@@ -96,14 +99,16 @@ async def test_a_stream_is_read_with_get(method: str) -> None:
         assert (await http.get(f"{url}/livez")).status_code == 200
 
 
-async def test_without_a_key_there_is_no_stream() -> None:
+@each
+async def test_without_a_key_there_is_no_stream(channel: Channel) -> None:
     """The judge's own problem is the answer, headers included."""
-    async with gateway() as running, httpx2.AsyncClient() as http:
-        answer = await http.get(f"http://127.0.0.1:{running.port}/v1/stream")
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        assert answer.json()["title"] == "Who are you?"
+    async with gateway() as running:
+        answer = await channel.ask(running, head="")
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert (await answer.problem())["title"] == "Who are you?"
 
 
+@each
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
@@ -117,20 +122,21 @@ async def test_without_a_key_there_is_no_stream() -> None:
         ("since=soon", "since"),
     ],
 )
-async def test_a_parameter_that_cannot_mean_anything_is_named(query: str, parameter: str) -> None:
+async def test_a_parameter_that_cannot_mean_anything_is_named(query: str, parameter: str, channel: Channel) -> None:
     """422 with the parameter and the reason."""
     async with gateway() as running:
-        client = await running.listen(query)
+        client = await channel.ask(running, query)
         assert client.status == 422
         errors = (await client.problem())["errors"]
         assert [error["parameter"] for error in errors] == [parameter]
 
 
+@each
 @pytest.mark.parametrize("query", ["keywords=%ff", "&".join(["sections=a"] * 300)])
-async def test_a_query_that_cannot_be_read_is_refused(query: str) -> None:
+async def test_a_query_that_cannot_be_read_is_refused(query: str, channel: Channel) -> None:
     """Bytes that are no text, and more than anybody needs."""
     async with gateway() as running:
-        assert (await running.listen(query)).status == 400
+        assert (await channel.ask(running, query)).status == 400
 
 
 async def test_a_judge_that_fails_costs_one_request_only() -> None:
@@ -146,6 +152,44 @@ async def test_a_judge_that_fails_costs_one_request_only() -> None:
         assert await still_serves(running)
 
 
+async def test_a_claim_that_fails_costs_one_request_only() -> None:
+    """500 for whoever showed what is looked at beside the judge; the process and all others go on."""
+
+    async def fails() -> Problem | None:
+        raise RuntimeError("not thought of")
+
+    def authorize(view: HeaderView) -> Grant | Problem:
+        return Grant("me", claim=fails if view.param("ticket") else None)
+
+    async with gateway(authorize=authorize) as running:
+        client = await running.listen("ticket=t")
+        assert (client.status, (await client.problem())["status"]) == (500, 500)
+        assert await client.ended() == b""
+        assert await still_serves(running)
+
+
+async def test_what_is_claimed_is_claimed_when_its_turn_comes() -> None:
+    """A stream behind another request of its connection takes nothing before that is answered, and takes it once."""
+    claimed = list[str]()
+
+    def authorize(view: HeaderView) -> Grant | Problem:
+        async def claim() -> Problem | None:
+            claimed.append(view.path)
+            await asyncio.sleep(0)
+            return None
+
+        return Grant("me", claim=claim)
+
+    async with gateway(authorize=authorize) as running:
+        client = await send(running, REST + REST + STREAM)
+        assert [await answer_of(client) for _ in range(2)] == ["/v1/stories"] * 2
+        await client.head()
+        assert (await client.next()).event == "hello"
+        running.log.append(released())
+        assert (await client.next()).event == "story"
+        assert claimed == ["/v1/stream"]
+
+
 async def test_a_stream_that_is_stopping_takes_nobody_in() -> None:
     """503 with Retry-After on a connection that is still open."""
     async with gateway(drain_s=1.5) as running:
@@ -153,11 +197,11 @@ async def test_a_stream_that_is_stopping_takes_nobody_in() -> None:
         client.writer.write(REST)
         await answer_of(client)
         await held.next()
-        running.hub._open = False
+        running.hub._door.open = False
         client.writer.write(STREAM)
         await client.head()
         assert (client.status, client.headers["retry-after"]) == (503, "1")
-        running.hub._open = True
+        running.hub._door.open = True
 
 
 HOSTILE = {

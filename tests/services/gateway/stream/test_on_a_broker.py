@@ -64,7 +64,7 @@ async def streaming(kafka: KafkaSettings, **options: Any) -> AsyncIterator[Gatew
             options=replace(QUICK, **options),
             health=health,
         )
-        http = serve(rest(), "127.0.0.1", 0, stop, http=stream_protocol(hub), listening=port.set_result)
+        http = serve(rest(hub), "127.0.0.1", 0, stop, http=stream_protocol(hub), listening=port.set_result)
         async with running(hub.run(stop), http):
             await wait_until(lambda: health.ready()[0], within=30, message="the stream is ready")
             there = Gateway(hub, ReleasedLog(), Standings(), await port, stop)

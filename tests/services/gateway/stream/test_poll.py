@@ -1,4 +1,4 @@
-"""Does a client that polls see what a listener sees?"""
+"""What is the poll's own: answers that are bounded, that wait, and that are none?"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -88,9 +88,23 @@ async def test_a_long_poll_ends_when_the_process_stops() -> None:
         assert await asyncio.wait_for(asked, 5) == {"events": [], "cursor": "e1-0-0"}
 
 
+async def test_a_log_that_cannot_be_read_is_no_answer() -> None:
+    """503 with Retry-After, and no cursor: the one that was sent is still the client's."""
+    log = log_of(3)
+    async with polling(log, ring_age_s=-60) as (_, http):
+        log.away = True
+        answer = await http.get("/v1/poll", params={"cursor": "e1-0-1"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["content-type"] == "application/problem+json"
+        log.away = False
+        told = await ask(http, cursor="e1-0-1")
+        assert [event["data"]["seq"] for event in told["events"]] == [1, 2]
+
+
 @pytest.mark.parametrize("query", ["wait=soon", "wait=-1", "wait=3600", "wait=nan", "colour=red", "cursor=x"])
 async def test_what_cannot_be_meant_is_refused(query: str) -> None:
-    """422 as problem+json, like on the stream."""
+    """422 as problem+json that names the parameter, like on the stream."""
     async with polling() as (_, http):
         answer = await http.get(f"/v1/poll?{query}")
         assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert [error["parameter"] for error in answer.json()["errors"]] == [query.partition("=")[0]]

@@ -1,4 +1,4 @@
-"""Does a client that comes back get what it missed: all of it, once, and is it told what it cannot get?"""
+"""Does a client that comes back get what it missed, on every channel: all, once, and is it told what it cannot get?"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,7 @@ from services.gateway.stream.ports import Grant, HeaderView
 from services.gateway.stream.positions import Position, id_of
 from shared.domain.facts import Facts
 from shared.domain.story import Kind, Lane
+from tests.services.gateway.stream.channels import Channel, connected, each
 from tests.services.gateway.stream.listening import Event, gateway
 from tests.services.gateway.stream.releases import ReleasedLog, released
 
@@ -29,7 +30,10 @@ def mixed_log(lanes: list[Lane]) -> ReleasedLog:
 
 @given(lanes=st.lists(st.sampled_from([FLASH, ROUTINE]), max_size=6), in_ring=st.booleans())
 @settings(max_examples=12, deadline=None)
-async def test_from_every_position_nothing_is_missed_and_nothing_comes_twice(lanes: list[Lane], in_ring: bool) -> None:
+@each
+async def test_from_every_position_nothing_is_missed_and_nothing_comes_twice(
+    lanes: list[Lane], in_ring: bool, channel: Channel
+) -> None:
     """Whatever a client has of each lane, it gets the rest of both, each lane in order; from memory or from the log."""
     log = mixed_log(lanes)
     ends = {lane: lanes.count(lane) for lane in (FLASH, ROUTINE)}
@@ -37,7 +41,7 @@ async def test_from_every_position_nothing_is_missed_and_nothing_comes_twice(lan
         extra = 0
         for flash in range(ends[FLASH] + 1):
             for routine in range(ends[ROUTINE] + 1):
-                client = await running.listen(last_id=id_of("e1", Position(flash, routine)))
+                client = await channel.greeted(running, last_id=id_of("e1", Position(flash, routine)))
                 seen = seqs(await running.shown(client))
                 expected = [("flash", seq) for seq in range(flash, ends[FLASH] + extra)]
                 expected += [("routine", seq) for seq in range(routine, ends[ROUTINE] + extra)]
@@ -50,75 +54,105 @@ async def test_from_every_position_nothing_is_missed_and_nothing_comes_twice(lan
 
 @given(
     lanes=st.lists(st.sampled_from([FLASH, ROUTINE]), min_size=1, max_size=8),
-    cuts=st.lists(st.integers(1, 4), max_size=6),
+    cuts=st.lists(st.integers(0, 3), max_size=6),
 )
 @settings(max_examples=12, deadline=None)
-async def test_any_chain_of_connections_adds_up_to_the_whole(lanes: list[Lane], cuts: list[int]) -> None:
+@each
+async def test_any_chain_of_connections_adds_up_to_the_whole(
+    lanes: list[Lane], cuts: list[int], channel: Channel
+) -> None:
     """Cut after any event, come back with its id: together the connections saw each story once."""
     async with gateway(mixed_log(lanes)) as running:
         seen: list[Event] = []
-        last_id, query = None, "cursor=earliest"
+        last_id: str | None = None
         while (left := len(lanes) - len(seqs(seen))) > 0:
-            client = await running.listen(query, last_id)
-            seen += await client.take(min(cuts.pop(0), 1 + left) if cuts else 1 + left)
-            last_id, query = client.last_id, ""
+            client = await channel.greeted(running, "cursor=earliest", last_id)
+            seen += await client.take(min(cuts.pop(0), left) if cuts else left)
+            last_id = client.last_id or last_id
             await client.close()
         everything = [(lane.value, seq) for lane in (FLASH, ROUTINE) for seq in range(lanes.count(lane))]
         assert sorted(seqs(seen)) == everything
 
 
-async def test_a_cursor_in_the_query_resumes_like_the_header() -> None:
+@connected
+@pytest.mark.parametrize(
+    ("query", "last_id", "resumed_from", "requested"),
+    [
+        ("cursor=e1-0-4", None, "e1-0-4", "e1-0-4"),
+        ("cursor=e1-0-0", "e1-0-4", "e1-0-4", "e1-0-4"),
+        ("cursor=earliest", None, "e1-0-3", "earliest"),
+        ("", "e1-0-1", "e1-0-3", "e1-0-1"),
+        ("", "old-7-9", "e1-0-3", "old-7-9"),
+        ("", "e1-0-7", "e1-0-7", "e1-0-7"),
+        ("", None, "e1-0-5", None),
+    ],
+)
+async def test_hello_says_where_it_really_begins_and_from_where_it_was_asked_to(
+    query: str, last_id: str | None, resumed_from: str, requested: str | None, channel: Channel
+) -> None:
+    """Its id is that point, so that a client which is cut before its first story loses nothing."""
+    log = mixed_log([ROUTINE] * 5)
+    log.delete_before(Position(0, 3))
+    async with gateway(log) as running:
+        hello = await (await channel.listen(running, query, last_id)).next()
+        assert (hello.event, hello.id) == ("hello", resumed_from)
+        assert hello.data == {"resumed_from": resumed_from, "requested": requested}
+
+
+@each
+async def test_a_cursor_in_the_query_resumes_like_the_header(channel: Channel) -> None:
     """For clients that cannot set headers."""
     async with gateway(mixed_log([ROUTINE] * 3)) as running:
-        client = await running.listen("cursor=e1-0-1")
-        hello, *stories = await client.take(3)
-        assert hello.data == {"resumed_from": "e1-0-1", "requested": "e1-0-1"}
-        assert seqs(stories) == [("routine", 1), ("routine", 2)]
+        client = await channel.greeted(running, "cursor=e1-0-1")
+        assert seqs(await client.take(2)) == [("routine", 1), ("routine", 2)]
 
 
-async def test_the_header_wins_over_the_query() -> None:
+@each
+async def test_the_header_wins_over_the_query(channel: Channel) -> None:
     """A browser repeats its first URL at every reconnection."""
     async with gateway(mixed_log([ROUTINE] * 3)) as running:
-        client = await running.listen("cursor=e1-0-0", last_id="e1-0-2")
-        assert seqs(await client.take(2)) == [("routine", 2)]
+        client = await channel.greeted(running, "cursor=e1-0-0", last_id="e1-0-2")
+        assert seqs(await client.take(1)) == [("routine", 2)]
 
 
-async def test_earliest_begins_where_the_log_does_without_a_gap() -> None:
+@each
+async def test_earliest_begins_where_the_log_does_without_a_gap(channel: Channel) -> None:
     """Whoever asks for all there is misses nothing that he asked for."""
     log = mixed_log([ROUTINE] * 4)
     log.delete_before(Position(0, 2))
     async with gateway(log, ring_age_s=-60) as running:
-        client = await running.listen("cursor=earliest")
-        hello, *stories = await client.take(3)
-        assert hello.data == {"resumed_from": "e1-0-2", "requested": "earliest"}
-        assert seqs(stories) == [("routine", 2), ("routine", 3)]
+        client = await channel.greeted(running, "cursor=earliest")
+        assert seqs(await client.take(2)) == [("routine", 2), ("routine", 3)]
 
 
-async def test_what_the_log_has_lost_is_told_as_a_gap() -> None:
-    """From where the client was to where the log begins, reason `history`, right behind the hello."""
+@each
+async def test_what_the_log_has_lost_is_told_as_a_gap(channel: Channel) -> None:
+    """From where the client was to where the log begins, reason `history`, before anything else."""
     log = mixed_log([ROUTINE] * 5)
     log.delete_before(Position(0, 3))
     async with gateway(log) as running:
-        client = await running.listen(last_id="e1-0-1")
-        hello, gap, *stories = await client.take(4)
-        assert hello.data == {"resumed_from": "e1-0-3", "requested": "e1-0-1"}
+        client = await channel.greeted(running, last_id="e1-0-1")
+        gap, *stories = await client.take(3)
         assert (gap.event, gap.id) == ("gap", "e1-0-3")
         assert gap.data == {"from": "e1-0-1", "to": "e1-0-3", "reason": "history"}
         assert seqs(stories) == [("routine", 3), ("routine", 4)]
 
 
 @pytest.mark.parametrize("foreign", ["old-7-9", "12-4020", "garbage", "e1-0-999999999"])
-async def test_an_id_of_another_life_of_the_log_is_told_a_gap_and_gets_what_is_at_hand(foreign: str) -> None:
+@each
+async def test_an_id_of_another_life_of_the_log_is_told_a_gap_and_gets_what_is_at_hand(
+    foreign: str, channel: Channel
+) -> None:
     """Offsets of another log say nothing here: better some stories twice than one never."""
     async with gateway(mixed_log([ROUTINE] * 2)) as running:
-        client = await running.listen(last_id=foreign)
-        hello, gap, *stories = await client.take(4)
-        assert hello.data == {"resumed_from": "e1-0-0", "requested": foreign}
+        client = await channel.greeted(running, last_id=foreign)
+        gap, *stories = await client.take(3)
         assert gap.data == {"from": foreign, "to": "e1-0-0", "reason": "epoch"}
         assert seqs(stories) == [("routine", 0), ("routine", 1)]
 
 
-async def test_with_a_time_an_unknown_id_resumes_by_time() -> None:
+@each
+async def test_with_a_time_an_unknown_id_resumes_by_time(channel: Channel) -> None:
     """`since` says what the id cannot any more."""
     log = ReleasedLog()
     now = datetime.now(UTC)
@@ -127,32 +161,34 @@ async def test_with_a_time_an_unknown_id_resumes_by_time() -> None:
         log.append(released(f"urn:{minutes}"), at_ms=int(at.timestamp() * 1000))
     since = (now - timedelta(minutes=25)).isoformat().replace("+", "%2B")
     async with gateway(log, ring_age_s=300) as running:
-        client = await running.listen(f"since={since}", last_id="old-1-1")
-        hello, gap, *stories = await client.take(4)
-        assert (hello.data["resumed_from"], gap.data["reason"]) == ("e1-0-1", "epoch")
+        client = await channel.greeted(running, f"since={since}", last_id="old-1-1")
+        gap, *stories = await client.take(3)
+        assert (gap.data["to"], gap.data["reason"]) == ("e1-0-1", "epoch")
         assert seqs(stories) == [("routine", 1), ("routine", 2)]
 
 
-async def test_a_client_that_heard_a_faster_process_waits_for_this_one() -> None:
+@each
+async def test_a_client_that_heard_a_faster_process_waits_for_this_one(channel: Channel) -> None:
     """Its position is ahead of what was read here: it gets nothing twice, and nothing is lost."""
     async with gateway(mixed_log([ROUTINE])) as running:
-        client = await running.listen(last_id="e1-0-3")
-        hello = await client.next()
-        assert hello.data["resumed_from"] == "e1-0-3"
+        client = await channel.greeted(running, last_id="e1-0-3")
+        assert client.last_id == "e1-0-3"
         for number in range(1, 5):
             running.log.append(released(f"urn:{number}"))
         assert seqs(await client.take(2)) == [("routine", 3), ("routine", 4)]
 
 
-async def test_flash_comes_first_to_whoever_is_behind() -> None:
+@each
+async def test_flash_comes_first_to_whoever_is_behind(channel: Channel) -> None:
     """However long the routine backlog, it waits for every flash."""
     async with gateway(mixed_log([ROUTINE, ROUTINE, FLASH, ROUTINE, FLASH])) as running:
-        client = await running.listen(last_id="e1-0-0")
-        assert seqs(await client.take(6)) == [("flash", 0), ("flash", 1), *(("routine", seq) for seq in range(3))]
+        client = await channel.greeted(running, last_id="e1-0-0")
+        assert seqs(await client.take(5)) == [("flash", 0), ("flash", 1), *(("routine", seq) for seq in range(3))]
 
 
 @pytest.mark.parametrize("kept_s", [0, 120], ids=["out of the log", "out of memory"])
-async def test_a_flash_filed_during_a_replay_overtakes_the_rest_of_it(kept_s: int) -> None:
+@each
+async def test_a_flash_filed_during_a_replay_overtakes_the_rest_of_it(kept_s: int, channel: Channel) -> None:
     """The log is read some at a time, and before each time the new flashes go out."""
     log = mixed_log([ROUTINE] * 9)
     async with gateway(log, ring_age_s=-60) as running:
@@ -166,35 +202,36 @@ async def test_a_flash_filed_during_a_replay_overtakes_the_rest_of_it(kept_s: in
             return found
 
         log.read = read  # type: ignore[method-assign, assignment]
-        client = await running.listen(last_id="e1-0-0")
-        order = seqs(await client.take(11))
+        client = await channel.greeted(running, last_id="e1-0-0")
+        order = seqs(await client.take(10))
         assert order.index(("flash", 0)) == 3
         assert [seq for lane, seq in order if lane == "routine"] == list(range(9))
 
 
-async def test_a_replay_that_wants_nothing_ends_in_a_checkpoint() -> None:
+@each
+async def test_a_replay_that_wants_nothing_ends_in_a_checkpoint(channel: Channel) -> None:
     """The id moves past the whole stretch, read from the log or from memory."""
     for age in (900, -60):
         async with gateway(mixed_log([ROUTINE] * 5), ring_age_s=age) as running:
-            client = await running.listen("sections=arts", last_id="e1-0-0")
-            _, checkpoint = await client.take(2)
+            client = await channel.greeted(running, "sections=arts", last_id="e1-0-0")
+            checkpoint = await client.next()
             assert (checkpoint.event, checkpoint.id) == ("checkpoint", "e1-0-5")
 
 
-async def test_a_subscription_begins_at_its_start_and_calls_it_no_gap() -> None:
+@each
+async def test_a_subscription_begins_at_its_start_and_calls_it_no_gap(channel: Channel) -> None:
     """What was accepted before it is none of this client's."""
 
     def authorize(view: HeaderView) -> Grant:
         return Grant("me", start={ROUTINE: 2})
 
     async with gateway(mixed_log([ROUTINE] * 4), authorize=authorize) as running:
-        client = await running.listen("subscription=s&cursor=e1-0-0")
-        hello, *stories = await client.take(3)
-        assert hello.data["resumed_from"] == "e1-0-2"
-        assert seqs(stories) == [("routine", 2), ("routine", 3)]
+        client = await channel.greeted(running, "subscription=s&cursor=e1-0-0")
+        assert seqs(await client.take(2)) == [("routine", 2), ("routine", 3)]
 
 
-async def test_a_replay_is_filtered_like_the_live_stream() -> None:
+@each
+async def test_a_replay_is_filtered_like_the_live_stream(channel: Channel) -> None:
     """Facts and words of records out of the log are judged by the same filters."""
     log = ReleasedLog()
     log.append(released("urn:1", headline="A consulate", facts=Facts(sections=("world",))))
@@ -202,21 +239,17 @@ async def test_a_replay_is_filtered_like_the_live_stream() -> None:
     log.append(released("urn:3", 2, FLASH, Kind.KILL))
     for age in (900, -60):
         async with gateway(log, ring_age_s=age) as running:
-            client = await running.listen("keywords=consulate&cursor=earliest")
-            assert seqs(await client.take(3)) == [("flash", 0), ("routine", 0)]
+            client = await channel.greeted(running, "keywords=consulate&cursor=earliest")
+            assert seqs(await client.take(2)) == [("flash", 0), ("routine", 0)]
 
 
-async def test_a_log_that_cannot_be_read_costs_the_asking_client_a_retry_only() -> None:
+@connected
+async def test_a_log_that_cannot_be_read_costs_the_asking_client_a_retry_only(channel: Channel) -> None:
     """It is told when to come back; whoever is live goes on."""
     async with gateway(mixed_log([ROUTINE] * 3), ring_age_s=-60) as running:
-        live = await running.listen()
-        await live.next()
-
-        async def earliest() -> Position:
-            raise ConnectionError("no broker")
-
-        running.log.earliest = earliest  # type: ignore[method-assign]
-        client = await running.listen(last_id="e1-0-0")
+        live = await channel.greeted(running)
+        running.log.away = True
+        client = await channel.listen(running, last_id="e1-0-0")
         assert (await client.next()).event == "retry"
         assert await client.ended() == b""
         running.log.append(released("urn:next"))

@@ -116,7 +116,9 @@ async def test_a_poll_waits_until_it_may_be_answered() -> None:
         clock.stand_still()
         admitted = running.hub.admit(HeaderView("GET", POLL_PATH, (("cursor", "earliest"),), {"authorization": "x"}))
         assert isinstance(admitted, Admission)
-        assert b"urn:one" in await poll(running.hub, admitted, 0)
+        answer = await poll(running.hub, admitted, 0)
+        assert isinstance(answer, bytes)
+        assert b"urn:one" in answer
 
 
 async def test_ends_that_were_measured_before_another_standstill_do_not_count() -> None:

@@ -1,4 +1,4 @@
-"""Does a WebSocket client see what a listener sees, may it say what our subprotocol holds, and what of bad manners?"""
+"""What is the WebSocket's own: its frames, what may be said in our subprotocol, and what of bad manners?"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,21 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.stream.handshake import SUBPROTOCOL
-from services.gateway.stream.listing import rows
 from services.gateway.stream.ports import Grant, HeaderView
 from services.gateway.stream.websocket import MOST_MESSAGE, Broken, Inbox, Message, Opcode, frame
 from shared.domain.facts import Facts
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import Filter
+from tests.services.gateway.stream.channels import HANDSHAKE, KEY
 from tests.services.gateway.stream.listening import Gateway, Listener, gateway
 from tests.services.gateway.stream.releases import ReleasedLog, released
 from tests.waiting import wait_until
 
 MASK = b"\x01\x02\x03\x04"
-HEAD = (
-    "GET /v1/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-)
+HEAD = f"GET /v1/ws HTTP/1.1\r\nHost: x\r\n{KEY}{HANDSHAKE}"
 
 
 @asynccontextmanager
@@ -90,19 +87,6 @@ async def test_frames_hold_id_event_and_data_and_the_ids_are_those_of_the_event_
         running.log.append(released(headline="Нато"))
         [story], same = await events(opened, 1), await plain.next()
         assert (story["id"], story["event"], story["data"]) == (same.id, same.event, same.data)
-
-
-async def test_it_resumes_filters_and_is_told_of_gaps_like_a_listener() -> None:
-    """From a cursor, by the query's filter, with the hello telling where it begins."""
-    log = ReleasedLog()
-    for number in range(4):
-        log.append(released(f"urn:{number}", facts=Facts(sections=("world" if number % 2 else "arts",))))
-    async with gateway(log) as running:
-        async with socket(running, "cursor=e1-0-0&sections=world") as opened:
-            seen = await events(opened, 3)
-            assert [one["id"] for one in seen] == ["e1-0-0", "e1-0-2", "e1-0-4"]
-        async with socket(running, "cursor=old-1-1") as opened:
-            assert [one["event"] for one in await events(opened, 2)] == ["hello", "gap"]
 
 
 async def test_heartbeats_carry_the_cursor_and_a_drain_says_when_to_come_back() -> None:
@@ -260,21 +244,6 @@ async def test_no_extension_is_agreed_on_and_only_our_subprotocol_is_taken() -> 
         assert "sec-websocket-extensions" not in client.headers
 
 
-async def test_operators_see_who_listens_and_how_far_each_is() -> None:
-    """Page by page, in the order in which they came."""
-    async with gateway() as running, socket(running, "client=desk") as opened:
-        await events(opened, 1)
-        plain = await running.listen()
-        await plain.next()
-        running.log.append(released())
-        await events(opened, 1)
-        [first] = rows(running.hub, after=0, limit=1)
-        [second] = rows(running.hub, after=first.number, limit=10)
-        assert (first.channel, first.name, first.subscriber, first.position) == ("ws", "desk", "sub_1", "e1-0-1")
-        assert (second.channel, second.name, second.age_s, second.queue_bytes) == ("sse", "", 0.0, 0)
-        assert not rows(running.hub, after=second.number, limit=10)
-
-
 @given(
     said=st.lists(st.tuples(st.binary(max_size=300), st.integers(1, 4)), max_size=6), cuts=st.lists(st.integers(1, 90))
 )
@@ -300,18 +269,3 @@ def test_no_bytes_do_anything_but_make_messages_or_break(data: bytes) -> None:
     """Whatever comes, it is either understood or refused."""
     with suppress(Broken):
         assert all(len(message.payload) <= MOST_MESSAGE for message in Inbox().take(data))
-
-
-async def test_a_key_holds_as_many_connections_as_it_may() -> None:
-    """429 with Retry-After on every channel; one that ends makes room."""
-
-    def authorize(_: HeaderView) -> Grant:
-        return Grant("me", key="key_1")
-
-    async with gateway(authorize=authorize, most_per_key=1) as running:
-        async with socket(running) as opened:
-            await events(opened, 1)
-            more = await running.listen()
-            assert (more.status, more.headers["retry-after"]) == (429, "10")
-        await wait_until(lambda: running.clients() == 0, within=5)
-        assert (await running.listen()).status == 200
