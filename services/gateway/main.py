@@ -44,7 +44,7 @@ from services.gateway.stories import Stories
 from services.gateway.stream.history import KafkaHistory
 from services.gateway.stream.hub import CHECK as STREAM_CHECK
 from services.gateway.stream.hub import Logs, StreamHub
-from services.gateway.stream.lanes import SideBySide
+from services.gateway.stream.lanes import HANDFUL, BreakingFirst
 from services.gateway.stream.listing import rows
 from services.gateway.stream.options import StreamOptions
 from services.gateway.stream.poll import poll_endpoint
@@ -79,8 +79,6 @@ from shared.platform.topics import Topic, spec
 VIEWS_GROUP = "views"
 MIB = 1024 * 1024
 AT_MOST = 16
-ROUTINE_AT_ONCE = 4
-"""Routine releases that the stream takes before it may hear of a flash."""
 AFTER_DRAIN_S = 5.0
 """Seconds a stopping gateway has beyond `drain_s` before it is ended."""
 
@@ -261,10 +259,10 @@ async def _hub(
     kafka = settings.kafka
     released = (Topic.RELEASED_FLASH, Topic.RELEASED)
     flashes = await opened.enter_async_context(Tail(kafka, released[:1]))
-    routine = await opened.enter_async_context(Tail(kafka, released[1:], health=health, at_most=ROUTINE_AT_ONCE))
+    routine = await opened.enter_async_context(Tail(kafka, released[1:], health=health, at_most=HANDFUL))
     urgent = await opened.enter_async_context(Tail(kafka, released[:1], health=health))
     states = await opened.enter_async_context(Tail(kafka, (Topic.STATE, Topic.KILLED), health=health))
-    lanes = SideBySide(urgent, routine)
+    lanes = BreakingFirst(urgent, routine, urgent.reach_end)
     return StreamHub(
         epoch=life,
         authorize=access,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from services.gateway.ports import Apply
 from services.gateway.stream.ports import Log
-from shared.platform.reading import Since, TopicPartition
+from shared.platform.reading import Pause, Since, TopicPartition
 from shared.platform.records import Record
 
 
@@ -22,8 +22,8 @@ class SharedLog:
         await self._log.load(self._both(apply), since)
         self._loaded()
 
-    async def follow(self, apply: Apply, stop: asyncio.Event) -> None:
-        await self._log.follow(self._both(apply), stop)
+    async def follow(self, apply: Apply, stop: asyncio.Event, *, between: Pause | None = None) -> None:
+        await self._log.follow(self._both(apply), stop, between=between)
 
     def positions(self) -> Mapping[TopicPartition, int]:
         return self._log.positions()

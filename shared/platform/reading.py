@@ -99,15 +99,14 @@ class Tail:
                 self._tell(f"no broker: {type(error).__name__}")
                 await asyncio.sleep(RETRY_S)
         while not self.caught_up():
-            await self._step(apply)
-            if between is not None:
-                await between()
+            await self._step(apply, between)
         self._loaded = True
         self._tell("")
 
-    async def follow(self, apply: Apply, stop: asyncio.Event) -> None:
+    async def follow(self, apply: Apply, stop: asyncio.Event, *, between: Pause | None = None) -> None:
         """Apply every later record until `stop`, then close. Call after `load`; raises what `apply` raises.
 
+        `between` is awaited after each batch (at most `at_most` records), before more is read.
         Also raises aiokafka's OffsetOutOfRangeError when retention has overtaken the reader: load again.
         """
         helpers = [asyncio.create_task(stop.wait()), asyncio.create_task(self._probe())]
@@ -115,7 +114,7 @@ class Tail:
         poll: asyncio.Task[None] | None = None
         try:
             while not stopping.done():
-                poll = asyncio.create_task(self._step(apply))
+                poll = asyncio.create_task(self._step(apply, between))
                 await asyncio.wait({poll, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if poll.done():
                     poll.result()
@@ -129,10 +128,12 @@ class Tail:
     async def reach_end(self) -> None:
         """Return once all is applied that was in the topics at the call. For while `follow` runs; may be repeated.
 
-        Waits for a broker that is away.
+        Waits for a broker that is away; after `follow` has ended it returns at once.
         """
         ends: Mapping[TopicPartition, int] | None = None
         while ends is None:
+            if self._consumer is None:
+                return
             try:
                 ends = await self._measured_ends(self._consumer, self._positions)
             except KafkaError as error:
@@ -141,6 +142,8 @@ class Tail:
         while any(self._positions[at] < end for at, end in ends.items()):
             self._stepped.clear()
             await self._stepped.wait()
+            if self._consumer is None:
+                return
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be applied, per partition."""
@@ -158,6 +161,7 @@ class Tail:
     async def close(self) -> None:
         """Let go of the connection; positions stay readable. May be repeated."""
         consumer, self._consumer = self._consumer, None
+        self._stepped.set()
         if consumer is not None:
             await close(consumer)
 
@@ -204,7 +208,7 @@ class Tail:
         ends = await consumer.end_offsets(list(full))
         return {full[one]: end for one, end in ends.items()}
 
-    async def _step(self, apply: Apply) -> None:
+    async def _step(self, apply: Apply, between: Pause | None) -> None:
         """Apply the next batch, or wait a little for one."""
         try:
             at_most = self._at_most if self._loaded else BATCH
@@ -225,6 +229,8 @@ class Tail:
             self._positions[at] = max(self._positions[at], await self._consumer.position(self._full(at)))
         self._stepped.set()
         await asyncio.sleep(0)
+        if between is not None:
+            await between()
 
     async def _probe(self) -> None:
         """Ask for the ends from time to time: aiokafka only logs that a broker is away."""

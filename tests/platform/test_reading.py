@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -138,6 +139,36 @@ class TestFollow:
             await asyncio.wait_for(tail.reach_end(), 10)
             assert list(map(text, seen)) == ["a", "b"]
             await asyncio.wait_for(tail.reach_end(), 10)
+
+    async def test_between_two_batches_the_reader_waits(self, kafka: KafkaSettings) -> None:
+        """So that others may go first; at most so many records are applied in a batch."""
+        await make_topics(kafka, {Topic.STATE: 1})
+        seen, counts, stop = list[Record](), list[int](), asyncio.Event()
+        held = asyncio.Event()
+
+        async def between() -> None:
+            counts.append(len(seen))
+            await held.wait()
+
+        tail = Tail(kafka, [Topic.STATE], at_most=2)
+        await tail.load(seen.append)
+        await fill(kafka, Topic.STATE, ["a", "b", "c", "d", "e"])
+        following = asyncio.create_task(tail.follow(seen.append, stop, between=between))
+        await wait_until(lambda: counts == [2], 10)
+        held.set()
+        await wait_until(lambda: len(seen) == 5, 10)
+        stop.set()
+        await following
+        assert all(after - before <= 2 for before, after in pairwise(counts))
+
+    async def test_who_waits_for_the_end_of_a_reader_that_stops_is_let_go(self, kafka: KafkaSettings) -> None:
+        """Nobody reads on, so nobody would come there."""
+        await make_topics(kafka, {Topic.STATE: 1})
+        tail, stop = Tail(kafka, [Topic.STATE]), asyncio.Event()
+        await tail.load(lambda record: None)
+        stop.set()
+        await tail.follow(lambda record: None, stop)
+        await asyncio.wait_for(tail.reach_end(), 10)
 
     async def test_a_broker_restart_is_survived_and_told(self, local_kafka: LocalKafka, topic_prefix: str) -> None:
         """Not ready while the broker is away, and nothing missed afterwards."""

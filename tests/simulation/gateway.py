@@ -27,7 +27,7 @@ from services.gateway.views.keeper import ViewsKeeper
 from shared.domain.item import Item
 from shared.domain.story import Lane
 from shared.platform.health import Health
-from shared.platform.reading import Since, TopicPartition
+from shared.platform.reading import Pause, Since, TopicPartition
 from shared.platform.records import Record
 from shared.platform.topics import Topic
 from tests.simulation.copies import Copy
@@ -58,7 +58,9 @@ class Reading:
             while self.follow_one(topic):
                 pass
 
-    async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None:
+    async def follow(
+        self, apply: Callable[[Record], None], stop: asyncio.Event, *, between: Pause | None = None
+    ) -> None:
         self._apply = apply
         await stop.wait()
 

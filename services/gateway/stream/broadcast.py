@@ -34,6 +34,11 @@ class Broadcast:
         """Let a release wait for the next `send`; `before` is the ring's head before it."""
         self._pending.append((entry, before))
 
+    @property
+    def waiting(self) -> int:
+        """How many releases wait."""
+        return len(self._pending)
+
     def send(self) -> None:
         """Write all that waits, in ring order."""
         self.flushed = self._wire.ring.head

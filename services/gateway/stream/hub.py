@@ -36,8 +36,8 @@ from shared.platform.records import Record
 
 CHECK: Final = "stream"
 """Name of the hub's check in `Health`."""
-LATER_AT_ONCE: Final = 4
-"""Routine releases that are shown at once of what waited while nothing might be shown."""
+TICK_AT_MOST: Final = 24
+"""Releases that wait for each other; a flash goes out behind what waits, so that may not be many."""
 
 
 class Logs(NamedTuple):
@@ -113,7 +113,7 @@ class StreamHub:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._logs.standings.follow(self._feed.know, left))
-                group.create_task(self._logs.released.follow(self.accept, left))
+                group.create_task(self._logs.released.follow(self.accept, left, between=self.wakefulness.until_fresh))
                 watching = group.create_task(self.wakefulness.watch())
                 await self._until_left(stop, left)
                 watching.cancel()
@@ -125,7 +125,7 @@ class StreamHub:
 
         What is routine waits while nothing may be shown, so that a flash that comes meanwhile need not wait for it.
         """
-        if LANE_OF[record.topic] is Lane.ROUTINE and (self._later or not self.wakefulness.fresh()):
+        if LANE_OF[record.topic] is Lane.ROUTINE and not self.wakefulness.fresh():
             self._later.append(record)
         else:
             self._take(record)
@@ -137,7 +137,7 @@ class StreamHub:
             return
         self._live.add(entry, before)
         self._feed.evict()
-        if entry.lane is Lane.FLASH:
+        if entry.lane is Lane.FLASH or self._live.waiting >= TICK_AT_MOST:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.options.coalesce_s, self.flush)
@@ -153,14 +153,10 @@ class StreamHub:
         self._stragglers.go_on()
 
     def _resume(self) -> None:
-        """Show what waits, then what is routine as it comes otherwise: a handful in each turn of the loop."""
-        if not self.wakefulness.fresh():
-            return
+        """Show what waits, then the handful of routine that was read already."""
         self.flush()
-        for _ in range(min(LATER_AT_ONCE, len(self._later))):
+        while self._later:
             self._take(self._later.popleft())
-        if self._later:
-            asyncio.get_running_loop().call_soon(self._resume)
 
     def _load(self, record: Record) -> None:
         self._feed.take(record)

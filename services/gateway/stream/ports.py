@@ -11,7 +11,7 @@ from shared.domain.products import Bounds
 from shared.domain.story import Lane
 from shared.domain.subscription import Filter
 from shared.platform.problems import code_of
-from shared.platform.reading import Since, TopicPartition
+from shared.platform.reading import Pause, Since, TopicPartition
 from shared.platform.records import Record
 
 EVERYTHING: Final = Filter()
@@ -82,7 +82,11 @@ class Log(Protocol):
 
     async def load(self, apply: Callable[[Record], None], since: Since = "beginning") -> None: ...
 
-    async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None: ...
+    async def follow(
+        self, apply: Callable[[Record], None], stop: asyncio.Event, *, between: Pause | None = None
+    ) -> None:
+        """`between` is awaited after each handful of what is routine, before more of it is read."""
+        ...
 
     def positions(self) -> Mapping[TopicPartition, int]: ...
 

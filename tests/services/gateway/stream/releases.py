@@ -13,7 +13,7 @@ from shared.domain.facts import Facts
 from shared.domain.item import Item
 from shared.domain.state import KillRecord, StoryState
 from shared.domain.story import NOTICES, Kind, Lane
-from shared.platform.reading import Since, TopicPartition
+from shared.platform.reading import Pause, Since, TopicPartition
 from shared.platform.records import Record
 from shared.platform.topics import Topic
 
@@ -65,7 +65,9 @@ class Standings:
         for record in self._records:
             apply(record)
 
-    async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None:
+    async def follow(
+        self, apply: Callable[[Record], None], stop: asyncio.Event, *, between: Pause | None = None
+    ) -> None:
         self._apply = apply
         await stop.wait()
 
@@ -130,7 +132,9 @@ class ReleasedLog:
         for record in self.between(since):
             apply(record)
 
-    async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None:
+    async def follow(
+        self, apply: Callable[[Record], None], stop: asyncio.Event, *, between: Pause | None = None
+    ) -> None:
         self._apply = apply
         await stop.wait()
         self._apply = None
@@ -180,5 +184,7 @@ class Flashes:
         for record in tuple(self._log.lanes[Lane.FLASH]):
             apply(record)
 
-    async def follow(self, apply: Callable[[Record], None], stop: asyncio.Event) -> None:
+    async def follow(
+        self, apply: Callable[[Record], None], stop: asyncio.Event, *, between: Pause | None = None
+    ) -> None:
         await stop.wait()
