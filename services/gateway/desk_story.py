@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from shared.domain.events import epoch_us
+from shared.domain.events import epoch_us, from_epoch_us
 from shared.domain.facts import Facts
 from shared.domain.item import WireTime
 from shared.domain.state import Evidence, KillRecord, PendingKill, Stage, StoryState, StoryText, VersionState
 from shared.domain.story import Kind, Lane
-from shared.platform.clock import from_epoch_us
 
 
 class Waiting(BaseModel):

@@ -11,11 +11,12 @@ from typing import Final
 
 from services.gateway.refusals import NotReady
 from services.gateway.stories import Stories, products_having
+from shared.domain.events import from_epoch_us
 from shared.domain.item import Item
 from shared.domain.products import Products
 from shared.domain.story import Lane
 from shared.domain.subscription import Filter, Text, wants
-from shared.platform.clock import Clock, from_epoch_us
+from shared.platform.clock import Clock
 
 MOST_LOOKED_AT: Final = 10_000
 """Stories judged for one rehearsal; about a second of CPU."""

@@ -11,14 +11,15 @@ from services.gateway.desk_view import DeskView
 from services.gateway.refusals import Gone, NotFound, NotReady, unfit_parameter
 from services.gateway.views.documents import Document
 from services.gateway.views.ports import Place, Views, ViewsMissing
-from shared.domain.events import epoch_us
+from shared.domain.events import epoch_us, from_epoch_us
+from shared.domain.facts import Facts
 from shared.domain.item import Item, rfc3339
 from shared.domain.products import Bounds, Products
 from shared.domain.products import within as within_any
-from shared.domain.state import KillRecord, StoryState
+from shared.domain.release_item import newest_note, note_of_kill, notice_of, release_item
+from shared.domain.state import KillRecord, ReleaseNote, StoryState
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import Filter, Text, wants
-from shared.platform.clock import from_epoch_us
 
 SCANNED_AT_ONCE: Final = 25
 MOST_SCANNED: Final = 500
@@ -26,8 +27,6 @@ MOST_SCANNED: Final = 500
 
 _END_OF_TIME_US: Final = 2**53  # beyond it Redis scores are not exact; in the year 2255
 _NOT_THERE: Final = "there is no released story under this id"
-_WITHHELD: Final = "This story is withheld: do not use it until it is released again."
-_KILLED: Final = "This story is killed: withdraw every version of it and do not use it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ class Stories:
         if document.is_kill:
             return document
         if kill := self.gate.kill(document.story_id):
-            return replace(document, item=_killed(document.item, kill))
+            return replace(document, item=release_item(document.story_id, note_of_kill(kill), None))
         state = self.gate.state(document.story_id)
         if state and state.withheld and not document.is_notice:
             return replace(document, item=_withheld(document.item, state))
@@ -217,37 +216,29 @@ def _text(wanted: Filter, document: Document) -> Text | None:
 
 
 def _withheld(item: Item, state: StoryState) -> Item:
-    return _notice(item, Kind.WITHHOLD, "withheld", state.release_no, {"notice": _WITHHELD})
+    """The withhold's own item, before the views have it."""
+    note = newest_note(state)
+    if note is None or note.kind is not Kind.WITHHOLD:  # forgotten by now, and the views are as old as that
+        note = _unremembered(item, state)
+    return release_item(item.story_id, note, None)
 
 
-def _killed(item: Item, kill: KillRecord) -> Item:
-    more = {"notice": _kill_words(kill), "replacement": kill.replacement, "released_at": from_epoch_us(kill.at)}
-    return _notice(item, Kind.KILL, "canceled", kill.release_no, more)
-
-
-def _notice(item: Item, kind: Kind, status: str, release_no: int, more: dict[str, Any]) -> Item:
-    """The item without a word of its text; what the wire itself will show comes with the views."""
-    story = {name: item.story[name] for name in ("uri", "type", "version", "standard") if name in item.story}
-    update: dict[str, Any] = {
-        "seq": None,
-        "lane": Lane.FLASH,
-        "kind": kind,
-        "release_no": release_no,
-        "corrects": None,
-        "changes": (),
-        "lineage": (),
-        "labels": (),
-        "story": {**story, "pubStatus": status},
-    }
-    return item.model_copy(update={**update, **more})
-
-
-def _kill_words(kill: KillRecord) -> str:
-    return f"{_KILLED} Use {kill.replacement} instead." if kill.replacement else _KILLED
+def _unremembered(item: Item, state: StoryState) -> ReleaseNote:
+    return ReleaseNote(
+        release_no=state.release_no,
+        kind=Kind.WITHHOLD,
+        version=max(state.newest, 1),
+        lane=Lane.FLASH,
+        at=epoch_us(item.released_at),
+        facts=Facts(),
+        supersedes=item.release_no,
+    )
 
 
 def _kill_notice(kill: KillRecord) -> dict[str, Any]:
-    killed = _notice_members(kill.story_id, kill.version, kill.release_no, _kill_words(kill), kill.replacement)
+    killed = _notice_members(
+        kill.story_id, kill.version, kill.release_no, notice_of(note_of_kill(kill)), kill.replacement
+    )
     return {**killed, "killed_at": rfc3339(from_epoch_us(kill.at))}
 
 

@@ -12,14 +12,15 @@ from services.moderation import chains, kills
 from services.moderation.corrections import base_of
 from services.moderation.drafts import Draft, draft, draft_correction, draft_waiting
 from services.moderation.ports import Ledger, Texts
-from services.moderation.releases import LostText, release_event
+from services.moderation.releases import release_event
 from services.moderation.state_book import StateBook
 from shared.domain.errors import Undecodable
-from shared.domain.events import DeskDecided, EmbargoDue, StoryEnriched, epoch_us
+from shared.domain.events import DeskDecided, EmbargoDue, StoryEnriched, epoch_us, from_epoch_us
 from shared.domain.lifecycle import Deciding, Input, Lifting, Position, decide, keeps_text
+from shared.domain.release_item import LostText
 from shared.domain.state import StoryState, StoryText, VersionState
 from shared.domain.story import Ninjs, is_embargoed
-from shared.platform.clock import Clock, from_epoch_us
+from shared.platform.clock import Clock
 from shared.platform.envelopes import decode
 from shared.platform.logs import logger
 from shared.platform.metrics import DECISIONS, EMBARGO_LATE_SECONDS, RELEASES

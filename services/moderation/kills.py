@@ -3,10 +3,9 @@
 A crash came between the two, or an older state was written over the killed one. The kill's record is the truth.
 """
 
-from shared.domain.events import Decision
+from shared.domain.events import Decision, from_epoch_us
 from shared.domain.lifecycle import Deciding, Position, decide
 from shared.domain.state import KillRecord, StoryState
-from shared.platform.clock import from_epoch_us
 
 
 def finished(state: StoryState, record: KillRecord, at: Position) -> StoryState:

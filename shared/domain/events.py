@@ -6,7 +6,7 @@ Unknown fields are ignored, so that a consumer outlives additions; a known type 
 
 import hashlib
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -22,7 +22,7 @@ _NAMESPACE_BYTES: Final = NAMESPACE.bytes
 
 MAIN_TENANT: Final = "main"
 
-EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Shape(BaseModel):
@@ -311,3 +311,8 @@ def epoch_us(at: datetime) -> int:
     """Return microseconds since 1970 of an aware datetime."""
     since = at - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def from_epoch_us(microseconds: int) -> datetime:
+    """Return the aware UTC time of microseconds since 1970, exactly."""
+    return EPOCH + timedelta(microseconds=microseconds)

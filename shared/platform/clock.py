@@ -7,22 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
 WINDOW = 64  # samples kept: the quickest of them is the best witness
 SAMPLE_LIFE_S = 60.0  # an older sample says little about a clock that drifts
 STEP_S = 0.005  # a sample that contradicts the estimate by more: the clock was set
-
-
-def epoch_us(moment: datetime) -> int:
-    """Microseconds since 1970 of an aware time, exactly."""
-    return (moment - EPOCH) // MICROSECOND
-
-
-def from_epoch_us(microseconds: int) -> datetime:
-    """The aware UTC time of microseconds since 1970, exactly."""
-    return EPOCH + microseconds * MICROSECOND
 
 
 class Clock(Protocol):

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition as FullTopicPartition
 
 from shared.domain.errors import Misconfigured
-from shared.platform.clock import epoch_us
+from shared.domain.events import epoch_us
 from shared.platform.consumers import close, open_consumer
 from shared.platform.health import Health
 from shared.platform.records import Record, read

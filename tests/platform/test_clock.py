@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.platform.clock import BrokerClock, FixedClock, SystemClock, epoch_us, from_epoch_us
+from shared.domain.events import epoch_us, from_epoch_us
+from shared.platform.clock import BrokerClock, FixedClock, SystemClock
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

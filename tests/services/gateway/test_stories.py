@@ -10,9 +10,12 @@ import pytest
 from services.gateway.stories import MOST_SCANNED, _cursor
 from services.gateway.views.ports import Place
 from shared.domain.facts import Facts
+from shared.domain.lifecycle import decide
+from shared.domain.release_item import newest_note, release_item
 from shared.domain.state import KillRecord
 from shared.domain.story import Kind
 from shared.platform.topics import Topic
+from tests.domain.stories import deciding
 from tests.services.gateway.stories import FACTS, URL, URN, document, filed
 from tests.services.gateway.twins import NOON, World, record
 
@@ -149,6 +152,26 @@ async def test_a_withheld_story_is_its_notice_and_nothing_else(reader: World, kn
     assert "Bridge" not in answer.text
     for rest in ("/versions", "/versions/1", "/diff"):
         assert (await get(reader, path_of(URN, rest))).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["withhold", "kill"])
+async def test_a_notice_says_the_same_before_the_release_has_come_and_after(reader: World, action: str) -> None:
+    """One release number is one content, wherever it is read: what the state tells is what will come by the wire."""
+    decided = deciding("d1", action, break_glass=action == "kill", replacement="urn:x:better")
+    state = decide(filed(filed(), event_id="e2", version=2, text="other"), decided, NOON + timedelta(minutes=1))
+    note = newest_note(state)
+    assert note is not None
+    to_come = release_item(URN, note, None)
+    reader.know(state)
+    [shown] = [item for item in await reader.gateway.stories.newest(None, 10) if item.story_id == URN]
+    assert shown == to_come.model_copy(update={"seq": shown.seq})
+    if action == "withhold":
+        page = (await get(reader, path_of(URN))).json()
+        assert page == to_come.model_dump(mode="json")
+    else:
+        gone = (await get(reader, path_of(URN))).json()
+        told = ("version", "release_no", "notice", "replacement")
+        assert [gone[name] for name in told] == [getattr(to_come, name) for name in told]
 
 
 async def test_lists_leave_out_what_is_killed_or_withheld(reader: World) -> None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from services.moderation.releases import LostText, release_event
+from services.moderation.releases import release_event
 from shared.domain.events import StoryReleased, derived_id, encode_event, epoch_us, parse_event
 from shared.domain.lifecycle import Input, decide
+from shared.domain.release_item import LostText
 from shared.domain.state import StoryState, StoryText, TextRef
 from shared.domain.story import Kind, Lane
 from tests.domain.stories import NOON, STORY, deciding, filing, held, later, ninjs

@@ -7,9 +7,10 @@ from services.monitor.dead_letters import DeadLetterBook, Place
 from services.monitor.pacing import Pace
 from services.monitor.redrive import Redriver
 from services.monitor.redriven import Redriven
+from shared.domain.events import from_epoch_us
 from shared.platform import parking
 from shared.platform.audit import Audit
-from shared.platform.clock import FixedClock, from_epoch_us
+from shared.platform.clock import FixedClock
 from shared.platform.publishing import Appended, Headers, Outgoing, PublishTimeout
 from shared.platform.records import Record
 from shared.platform.topics import Topic

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitor.audit_chains import Chains, Report, What
+from shared.domain.events import from_epoch_us
 from shared.platform.audit import HASH, Audit, Link, hash_of, link_of, new_writer
-from shared.platform.clock import FixedClock, from_epoch_us
+from shared.platform.clock import FixedClock
 from shared.platform.publishing import Appended, Headers
 from shared.platform.records import Record
 from shared.platform.topics import Topic
