@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from shared.platform.cut_short import CutShort
 from shared.platform.health import Health, Reasons
 from shared.platform.logs import logger
 from shared.platform.metrics import exposition
@@ -72,7 +73,7 @@ async def serve(
     tls: ssl.SSLContext | None = None,
     reuse_port: bool = False,
 ) -> None:
-    """Serve `app` until `stop` is set, then let requests in hand finish for up to `drain` seconds.
+    """Serve `app` until `stop` is set, then let requests in hand finish for up to `drain` seconds; 503 to the rest.
 
     Port 0 takes a free one; `listening` is called with the port once connections are accepted.
     `http` is uvicorn's protocol choice; `tls` makes it https. With `reuse_port` several processes listen on one port
@@ -80,7 +81,7 @@ async def serve(
     when the application's own start-up failed.
     """
     config = uvicorn.Config(
-        app,
+        CutShort(app),
         http=_protocol(http),
         log_config=None,
         access_log=False,

@@ -10,22 +10,25 @@ import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from shared.platform.health import Health
-from shared.platform.http import mount_ops, ops_app, serve
+from shared.platform.http import DRAIN_SECONDS, mount_ops, ops_app, serve
+from shared.platform.problems import CONTENT_TYPE
 from tests.waiting import wait_until
 
 WITHIN = 10
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[tuple[httpx2.AsyncClient, Callable[[], None], asyncio.Task[None]]]:
+async def served(
+    app: ASGIApp, drain: int = DRAIN_SECONDS
+) -> AsyncIterator[tuple[httpx2.AsyncClient, Callable[[], None], asyncio.Task[None]]]:
     """A client of `app` on a free port, what stops the server, and the server's task."""
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, listening=port.set_result))
+    task = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, drain=drain, listening=port.set_result))
     try:
         number = await asyncio.wait_for(port, WITHIN)
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{number}", timeout=WITHIN) as client:
@@ -98,6 +101,42 @@ async def test_a_request_in_hand_is_answered_before_the_server_is_gone() -> None
         go_on.set()
         assert (await answer).text == "done"
         await asyncio.wait_for(task, WITHIN)
+
+
+async def test_a_request_that_outlasts_the_drain_is_503_and_may_be_sent_again() -> None:
+    """It is not our mistake, and nobody knows whether it was done."""
+    began = asyncio.Event()
+
+    async def endless(_: Request) -> Response:
+        began.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ends it")
+
+    async with served(Starlette(routes=[Route("/", endless)]), drain=1) as (client, stop, _):
+        waiting = asyncio.create_task(client.get("/"))
+        await began.wait()
+        stop()
+        answer = await waiting
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (answer.headers["content-type"], answer.json()["type"]) == (CONTENT_TYPE, "/errors/unavailable")
+
+
+async def test_an_answer_that_has_begun_ends_where_it_was_cut() -> None:
+    """Its status is sent; what is missing shows in the connection that ends too early."""
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"half"
+        await asyncio.Event().wait()
+
+    async def begun(_: Request) -> Response:
+        return StreamingResponse(half(), headers={"content-length": "8"})
+
+    async with served(Starlette(routes=[Route("/", begun)]), drain=1) as (client, stop, _):
+        async with client.stream("GET", "/") as answer:
+            stop()
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await answer.aread()
+        assert answer.status_code == 200
 
 
 async def refused(client: httpx2.AsyncClient) -> bool:
