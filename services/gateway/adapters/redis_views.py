@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 import redis.asyncio
 from pydantic import BaseModel
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from services.gateway.stream.positions import LANES, NOWHERE, Position
 from services.gateway.views.documents import Document
@@ -112,6 +112,8 @@ class RedisViews:
     async def begin(self) -> str:
         generation = f"g{time.time_ns() // 1_000_000}"
         async with _answering():
+            await self._client.delete(self._key("building"))
+            await self.sweep()  # what is left of an earlier try may be why there was no room for it
             run = await self._run()
             await self._client.mset({f"{self._key(generation)}:run": run, self._key("building"): generation})
         return generation
@@ -253,6 +255,8 @@ async def _answering() -> AsyncIterator[None]:
     """Redis away, full or restarting is the same to everybody: there are no views now."""
     try:
         yield
+    except OutOfMemoryError as error:
+        raise ViewsMissing("Redis is full: the views need more memory, raise its maxmemory") from error
     except (RedisError, OSError) as error:
         raise ViewsMissing(f"Redis does not answer: {type(error).__name__}") from error
 

@@ -23,7 +23,7 @@ from shared.platform.consuming import Completion
 from shared.platform.health import Health
 from shared.platform.records import Record
 from shared.platform.redis import connect
-from shared.platform.topics import Topic
+from shared.platform.topics import MIB, Topic
 from tests.services.gateway.stories import URL, URN, document, item, released
 from tests.services.gateway.twins import NOON, record
 from tests.waiting import wait_until
@@ -231,6 +231,25 @@ async def test_a_redis_that_comes_back_with_an_old_snapshot_serves_no_views(tmp_
         assert await views.serving() is None
         with pytest.raises(ViewsMissing):
             await others.story(URN)
+
+
+async def test_a_full_redis_says_so_and_has_room_for_another_try(tmp_path: Path) -> None:
+    """What is left of views that nobody reads is taken away before new ones are begun."""
+    async with LocalRedis(tmp_path) as server, connect(server.url) as client:
+        views = RedisViews(client, "x:")
+        serving = await views.begin()
+        assert await views.publish(serving)
+        used = int((await client.info("memory"))["used_memory"])
+        await client.config_set("maxmemory", used + 4 * MIB)
+        large = document(1, headline="x" * (MIB // 2))
+        many = [document(1, story_id=f"urn:x:{number}", headline="x" * (MIB // 2)) for number in range(10)]
+        with pytest.raises(ViewsMissing, match="full: the views need more memory"):
+            await views.apply(serving, many)
+        await client.delete("x:serving")
+        again = await views.begin()
+        assert await views.apply(again, [large])
+        assert await views.publish(again)
+        assert await views.story(URN) == large
 
 
 async def test_no_view_has_a_time_to_live(views: RedisViews, client: redis.asyncio.Redis, unique: str) -> None:
