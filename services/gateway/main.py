@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -79,6 +79,8 @@ from shared.platform.topics import Topic, spec
 VIEWS_GROUP = "views"
 MIB = 1024 * 1024
 AT_MOST = 16
+HOLD_S = 15.0
+"""Seconds for which connections wait for a gateway that starts; then it answers, and says what it lacks."""
 AFTER_DRAIN_S = 5.0
 """Seconds a stopping gateway has beyond `drain_s` before it is ended."""
 
@@ -143,6 +145,7 @@ async def jobs(
         http=stream_protocol(hub, origins_of(settings.cors_origins)),
         drain=ceil(settings.drain) + 2,  # the stream's clients leave first, then requests in hand are cut
         listening=listening,
+        hold=partial(_held, hub),
         tls=tls.context if tls is not None else None,
         reuse_port=settings.reuse_port,
     )
@@ -243,6 +246,13 @@ def _views_jobs(settings: GatewaySettings, outside: _Outside, health: Health) ->
         health=health,
     )
     return {"views": lambda stop: following(stop=stop), "views keeper": keeper.run}
+
+
+async def _held(hub: StreamHub) -> None:
+    """Let connections wait for the stream: an EventSource that is answered 503 never comes back."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HOLD_S):
+            await hub.until_open()
 
 
 async def _hub(

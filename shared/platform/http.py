@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -70,12 +70,14 @@ async def serve(
     http: type[asyncio.Protocol] | str = "auto",
     drain: int = DRAIN_SECONDS,
     listening: Callable[[int], None] | None = None,
+    hold: Callable[[], Awaitable[None]] | None = None,
     tls: ssl.SSLContext | None = None,
     reuse_port: bool = False,
 ) -> None:
     """Serve `app` until `stop` is set, then let requests in hand finish for up to `drain` seconds; 503 to the rest.
 
-    Port 0 takes a free one; `listening` is called with the port once connections are accepted.
+    Port 0 takes a free one; `listening` is called with the port once connections are accepted. Until `hold` returns
+    they wait in the kernel's queue, instead of being told to come back.
     `http` is uvicorn's protocol choice; `tls` makes it https. With `reuse_port` several processes listen on one port
     and the kernel spreads the connections over them. Raises OSError when the address is taken and RuntimeError
     when the application's own start-up failed.
@@ -90,6 +92,8 @@ async def serve(
         ssl_context_factory=None if tls is None else lambda _, __: tls,
     )
     with socket.create_server((host, port), family=_family(host), backlog=2048, reuse_port=reuse_port) as bound:
+        if hold is not None:
+            await _first_of(hold, stop)
         server = _Server(config, listening)
         stopping = asyncio.create_task(_stop_when(stop, server), name="http.stop")
         try:
@@ -118,6 +122,17 @@ class _Server(uvicorn.Server):
             logger().info("http.listening", host=host, port=port)
             if self._listening is not None:
                 self._listening(port)
+
+
+async def _first_of(hold: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    either = [asyncio.ensure_future(hold()), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if either[0].done():
+            either[0].result()
+    finally:
+        for each in either:
+            each.cancel()
 
 
 async def _stop_when(stop: asyncio.Event, server: uvicorn.Server) -> None:

@@ -94,6 +94,7 @@ class StreamHub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._opened = asyncio.Event()
         self._say("starting")
 
     # The job
@@ -119,6 +120,10 @@ class StreamHub:
                 watching.cancel()
         finally:
             self._close()
+
+    async def until_open(self) -> None:
+        """Return once `run` has read what it must, and clients are admitted."""
+        await self._opened.wait()
 
     def accept(self, record: Record) -> None:
         """Take a record of a released topic to whom it concerns; repeated records are passed over.
@@ -165,6 +170,7 @@ class StreamHub:
         self._feed.reach({LANE_OF[at.topic]: offset for at, offset in self._logs.released.positions().items()})
         self._feed.evict()
         self._door.open = True
+        self._opened.set()
         self._say("")
         self._tick()
         self._wheel.start()
