@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.ports import free_port
 from tests.clients.browser import browsing, page_server
 from tests.clients.driving import Driver, Gateway, driving
 from tests.clients.listening import ALL, BROWSER, Listener, running
@@ -38,7 +38,7 @@ def outcome(kafka_bootstrap: str, redis_url: str, tmp_path_factory: pytest.TempP
 
 
 async def _play(bootstrap: str, redis_url: str, logs: Path) -> Outcome:
-    found, port = Outcome(), _free_port()
+    found, port = Outcome(), free_port()
     async with driving(bootstrap, redis_url, logs, f"http://127.0.0.1:{port}") as (gateway, driver):
         found.published = driver.published
         async with AsyncExitStack() as opened:
@@ -80,11 +80,6 @@ async def _all_hear(listeners: Mapping[str, Listener], driver: Driver, story_id:
         await wait_until(lambda: not silent(), BACK_WITHIN_S)
     except AssertionError as late:
         raise AssertionError(f"{story_id} was not heard by {silent()}") from late
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.mark.timeout(600)

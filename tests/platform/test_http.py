@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from deploy.local.ports import free_port, is_free
 from shared.platform.health import Health
 from shared.platform.http import DRAIN_SECONDS, mount_ops, ops_app, serve
 from shared.platform.problems import CONTENT_TYPE
@@ -124,11 +125,10 @@ async def test_a_request_that_outlasts_the_drain_is_503_and_may_be_sent_again() 
 async def test_connections_wait_while_the_process_says_that_it_is_not_there_yet() -> None:
     """Who connects early is answered late, and rightly, instead of being refused."""
     stop, there = asyncio.Event(), asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     serving = asyncio.create_task(serve(ops_app(Health()), "127.0.0.1", port, stop, hold=lambda: wait_for(there)))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN) as client:
-        await wait_until(lambda: connects(port), WITHIN)
+        await wait_until(lambda: not is_free(port), WITHIN)
         early = asyncio.create_task(client.get("/livez"))
         with pytest.raises(httpx2.ReadTimeout):
             await client.get("/livez", timeout=0.2)
@@ -150,16 +150,6 @@ async def test_a_process_that_is_told_to_stop_before_it_was_there_stops() -> Non
 
 async def wait_for(event: asyncio.Event) -> None:
     await event.wait()
-
-
-async def connects(port: int) -> bool:
-    """Whether somebody has the port."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionError:
-        return False
-    writer.close()
-    return True
 
 
 async def test_an_answer_that_has_begun_ends_where_it_was_cut() -> None:
