@@ -1,88 +1,24 @@
 """The gateway as it runs: real topics, a real Redis, its jobs started and stopped as its process does."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import httpx2
-import pytest
-from cryptography.fernet import Fernet
-from pydantic import SecretStr
 
 from deploy.local.redis import LocalRedis
-from services.gateway.main import jobs
-from services.gateway.settings import GatewaySettings
-from shared.domain.events import DeskDecided, StoryReleased, encode_event, parse_event
+from shared.domain.events import DeskDecided, encode_event, parse_event
 from shared.domain.facts import Facts
-from shared.domain.item import Item
 from shared.domain.state import KillRecord
-from shared.domain.story import Kind, Lane
-from shared.platform.jobs import Job
-from shared.platform.provisioning import provision
+from shared.domain.story import Kind
 from shared.platform.publishing import Outgoing, Publisher
 from shared.platform.reading import Tail
 from shared.platform.records import Record
-from shared.platform.redis import connect
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic
-from tests.services.gateway.stories import FACTS, URL, URN, filed, item, released
+from tests.services.gateway.serving import BY_OPERATOR, empty, gateway, path_of, release, status
+from tests.services.gateway.stories import URL, URN, filed, item, released
 from tests.waiting import wait_until
-
-OPERATOR = "sl_local_operator_of_this_test"
-BY_OPERATOR = {"authorization": f"Bearer {OPERATOR}"}
-
-
-@pytest.fixture
-async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
-    await provision(settings, profile="local")
-    return settings
-
-
-@pytest.fixture
-async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka) as opened:
-        yield opened
-
-
-@asynccontextmanager
-async def gateway(kafka: KafkaSettings, redis_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """The service's jobs, ready; stopped in order at the end. A job that fails fails the test."""
-    settings = GatewaySettings(
-        kafka=kafka,
-        topic_prefix=kafka.topic_prefix,
-        redis_url=redis_url,
-        gateway_port=0,
-        operator_key=SecretStr(OPERATOR),
-        secret_key=SecretStr(Fernet.generate_key().decode()),
-        public_site=True,
-        drain_s=0.1,
-    )
-    stop, ports = asyncio.Event(), list[int]()
-    async with AsyncExitStack() as opened, asyncio.TaskGroup() as group:
-        for name, job in (await jobs(settings, opened, ports.append)).items():
-            group.create_task(_running(job, stop), name=name)
-        await wait_until(lambda: ports, 60, message="the port")
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}") as http:
-            try:
-                await wait_until(lambda: _status(http, "/readyz", 200), 60, message="ready")
-                yield http
-            finally:
-                stop.set()
-
-
-async def _running(job: Job, stop: asyncio.Event) -> None:
-    await job(stop)
-
-
-async def _status(http: httpx2.AsyncClient, path: str, status: int) -> httpx2.Response | None:
-    """The answer, once it has this status."""
-    answer = await http.get(path, headers=BY_OPERATOR)
-    return answer if answer.status_code == status else None
 
 
 async def _polled(http: httpx2.AsyncClient, count: int) -> list[dict[str, Any]] | None:
@@ -92,18 +28,6 @@ async def _polled(http: httpx2.AsyncClient, count: int) -> list[dict[str, Any]] 
     assert (await http.get("/v1/poll", params={"ticket": ticket})).status_code == 401, "a ticket is good once"
     told: list[dict[str, Any]] = [event for event in answer.json()["events"] if event["event"] == "story"]
     return told if len(told) == count else None
-
-
-async def release(publisher: Publisher, of: Item, facts: Facts = FACTS) -> None:
-    """Moderation puts a release on the wire."""
-    event: StoryReleased = released(of, facts)
-    topic = Topic.RELEASED_FLASH if of.lane is Lane.FLASH else Topic.RELEASED
-    value = encode_event(event)
-    await publisher.publish_all([Outgoing(topic, of.story_id, value), Outgoing(Topic.CURRENT, of.story_id, value)])
-
-
-def path_of(story_id: str) -> str:
-    return f"/v1/stories/{quote(story_id, safe='')}"
 
 
 async def test_a_release_is_read_and_comes_back_whole_when_redis_is_emptied(
@@ -118,7 +42,7 @@ async def test_a_release_is_read_and_comes_back_whole_when_redis_is_emptied(
         ):
             await release(publisher, of)
         for story_id, headline in ((URN, "Bridge closes"), (URL, "Elsewhere")):
-            read = await wait_until(partial(_status, http, path_of(story_id), 200), 10)
+            read = await wait_until(partial(status, http, path_of(story_id), 200), 10)
             assert read is not None
             assert read.json()["story"]["headlines"][0]["value"] == headline
         before = (await http.get("/v1/stories", headers=BY_OPERATOR)).json()
@@ -127,7 +51,7 @@ async def test_a_release_is_read_and_comes_back_whole_when_redis_is_emptied(
         polled = await wait_until(partial(_polled, http, 3), 10)
         assert [event["data"]["story_id"] for event in polled or []] == [URN, URN, URL]
 
-        await _empty(kafka, redis_url)
+        await empty(kafka, redis_url)
         statuses: set[int] = set()
 
         async def whole() -> bool:
@@ -163,28 +87,19 @@ async def test_a_redis_that_dies_takes_no_release_with_it(
     """
     async with gateway(kafka, local_redis.url) as http:
         await release(publisher, item(1))
-        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        await wait_until(lambda: status(http, path_of(URN), 200), 10)
         await local_redis.kill()
         try:
             assert (await http.get(f"{path_of(URN)}/versions", headers=BY_OPERATOR)).status_code == 503
-            await wait_until(lambda: _status(http, path_of(URN), 503), 10)
-            await wait_until(lambda: _status(http, "/readyz", 503), 10)
+            await wait_until(lambda: status(http, path_of(URN), 503), 10)
+            await wait_until(lambda: status(http, "/readyz", 503), 10)
             await release(publisher, item(1, story_id=URL))
         finally:
             await local_redis.start()
             await local_redis.ready()
         for story_id in (URN, URL):
-            await wait_until(partial(_status, http, path_of(story_id), 200), 20)
-        await wait_until(lambda: _status(http, "/readyz", 200), 10)
-
-
-async def _empty(kafka: KafkaSettings, redis_url: str) -> None:
-    """Delete what this test has in Redis, all at once."""
-    client = connect(redis_url)
-    keys = [key async for key in client.scan_iter(match=f"{kafka.topic_prefix}*")]
-    assert keys
-    await client.delete(*keys)
-    await client.aclose()
+            await wait_until(partial(status, http, path_of(story_id), 200), 20)
+        await wait_until(lambda: status(http, "/readyz", 200), 10)
 
 
 async def test_a_kill_counts_before_the_views_have_it(
@@ -193,10 +108,10 @@ async def test_a_kill_counts_before_the_views_have_it(
     """The record of a kill alone, without its release, ends every way to the text."""
     async with gateway(kafka, redis_url) as http:
         await release(publisher, item(1))
-        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        await wait_until(lambda: status(http, path_of(URN), 200), 10)
         kill = KillRecord(story_id=URN, version=1, release_no=2, cause="e9", at=1)
         await publisher.publish(Topic.KILLED, URN, kill.model_dump_json().encode())
-        gone = await wait_until(lambda: _status(http, path_of(URN), 410), 10)
+        gone = await wait_until(lambda: status(http, path_of(URN), 410), 10)
         assert gone is not None
         feed = (await http.get("/feeds/latest.atom")).text
         assert "Bridge" not in gone.text + feed
@@ -215,11 +130,11 @@ async def test_products_hold_on_every_channel_and_beyond_a_restart(
         put = await http.put("/v1/subscribers/acme/products", json=products, headers=BY_OPERATOR)
         assert put.status_code == 200, put.text
         await release(publisher, item(1))
-        await release(publisher, item(1, story_id=URL), Facts(sections=("sport",)))
+        await release(publisher, item(1, story_id=URL), facts=Facts(sections=("sport",)))
     sue = {"authorization": f"Bearer {key}"}
     async with gateway(kafka, redis_url) as http:
-        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
-        await wait_until(lambda: _status(http, path_of(URL), 200), 10)
+        await wait_until(lambda: status(http, path_of(URN), 200), 10)
+        await wait_until(lambda: status(http, path_of(URL), 200), 10)
         listed = (await http.get("/v1/stories", headers=sue)).json()["items"]
         assert [one["story_id"] for one in listed] == [URL]
         assert (await http.get(path_of(URN), headers=sue)).status_code == 404
@@ -297,7 +212,7 @@ async def test_poison_on_every_topic_stops_nothing(kafka: KafkaSettings, publish
     async with gateway(kafka, redis_url) as http:
         await publisher.publish_all(poison)
         await release(publisher, item(1))
-        await wait_until(lambda: _status(http, path_of(URN), 200), 10)
+        await wait_until(lambda: status(http, path_of(URN), 200), 10)
         assert (await http.get("/readyz")).status_code == 200
     parked = await _all(kafka, Topic.DEAD_GATEWAY)
     assert {one.headers["dlq-topic"].decode() for one in parked} == {Topic.RELEASED, Topic.RELEASED_FLASH}
