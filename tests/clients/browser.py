@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from shared.platform.http import serve
 from tests.clients.listening import PROGRAMS, Listener
-from tests.clients.npm import Unavailable
+from tests.npm import Unavailable
 
 NAMES = ("chromium", "chromium-browser")
 QUIET = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local import machine
-from tests.clients.npm import Unavailable, modules
+from tests.npm import Unavailable, modules
 
 PROGRAMS = Path(__file__).with_name("programs")
 EVENTSOURCE = ("eventsource", "eventsource-parser")

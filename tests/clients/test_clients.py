@@ -13,8 +13,8 @@ from deploy.local.ports import free_port
 from tests.clients.browser import browsing, page_server
 from tests.clients.driving import Driver, Gateway, driving
 from tests.clients.listening import ALL, BROWSER, Listener, running
-from tests.clients.npm import Unavailable
 from tests.clients.oracle import Put, Wants, faults
+from tests.npm import Unavailable
 from tests.waiting import wait_until
 
 KILLS = int(os.environ.get("CLIENT_KILLS", "20"))

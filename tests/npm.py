@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PINS = ROOT / "requirements" / "npm.txt"
 KEPT = ROOT / ".cache" / "npm"
 WITHIN_S = 120
