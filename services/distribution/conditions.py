@@ -343,9 +343,11 @@ class Conditions:
             detour.reading = False
 
     def _own_or_new(self, endpoint_id: str) -> Condition:
+        """One of a shard that we do not go on with is made for whoever asks, and kept and written by nobody."""
         condition = self._own.get(endpoint_id)
         if condition is None:
             shard = self.shard_of(endpoint_id)
             condition = Condition(endpoint_id, shard, self.tenure.term(shard), Breaker(self.rules))
-            self._own[endpoint_id] = condition
+            if shard in self._shards:
+                self._own[endpoint_id] = condition
         return condition

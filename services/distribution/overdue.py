@@ -59,6 +59,7 @@ class Overdue:
             self._open.append((self.clock.now(), unsure))
         for each in ours:
             await self.in_turn.enlist(each)
+        ours = [each for each in ours if self.tenure.holds(each)]  # a shard may be lost while that is written
         await self.conditions.fold_all([each for each in ours if each.told is None])
         for each in ours:
             await self._hold(each)

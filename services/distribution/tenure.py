@@ -45,7 +45,7 @@ class Tenure:
 
     def holds(self, delivery: Delivery) -> bool:
         """Tell, without waiting, whether a delivery may be acted on at this moment."""
-        return self.term(delivery.shard) == delivery.term and self.alive()
+        return self._is_current(delivery.shard, delivery.term) and self.alive()
 
     async def confirmed(self, delivery: Delivery) -> bool:
         """Wait until that is certain; False once its term is over, and then its new owner does what is to be done."""
@@ -53,8 +53,12 @@ class Tenure:
 
     async def sure(self, shard: int, term: int) -> bool:
         """Wait until a shard is certainly ours under that term; False once it is over."""
-        while self.term(shard) == term:
+        while self._is_current(shard, term):
             if self.alive():
                 return True
             await asyncio.sleep(ASK_EVERY_S)
         return False
+
+    def _is_current(self, shard: int, term: int) -> bool:
+        """Nobody has a shard under term 0, though its term is 0 while it is not ours."""
+        return term != 0 and self.term(shard) == term

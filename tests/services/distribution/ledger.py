@@ -38,6 +38,8 @@ from shared.platform.signature import new_secret
 from shared.platform.topics import Topic, key_of
 from tests.services.distribution.deliveries import NOON, record
 
+ITS_SHARDS = frozenset({0})
+
 
 @dataclass
 class Log:
@@ -245,6 +247,8 @@ class Bench:
             self.conditions,
             self.tenure,
         )
+        self.tenure.gained(ITS_SHARDS)
+        self.conditions.gained(ITS_SHARDS, {})
 
     async def restarted(self) -> "Bench":
         """Return a successor that has read what this one wrote, its endpoints and subscriptions known."""
@@ -260,7 +264,7 @@ class Bench:
             again.held.apply(one)
             again.book.apply(one)
             again.replays.apply(one)
-        await again.deliverer.gained(frozenset({0}))
+        await again.deliverer.gained(ITS_SHARDS)
         return again
 
     def know(self, *entities: Endpoint | Subscription) -> None:

@@ -226,6 +226,7 @@ async def test_a_successor_tells_of_an_endpoint_whose_record_alone_says_that_it_
     await fail(bench, 0 * HOUR, Refused(410))
     bench.read_registry()
     again = Bench(log=bench.log, registry=bench.registry, clock=bench.clock)
+    await again.deliverer.lost(SHARDS)
     again.read_registry()
     await again.telling.look()
     assert told(again) == []
