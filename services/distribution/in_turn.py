@@ -73,7 +73,7 @@ class InTurn:
         `waits`: nobody, its own record is about to pass. Otherwise a retry topic does already, or its own record.
         """
         item, held = delivery.item, self.held.of(delivery)
-        if item is None:
+        if item is None or not self.tenure.reads(delivery):  # what another owner has listed is not known here
             return
         if held is None:
             if self.registry.ordering_of(delivery.endpoint_id) is not Ordering.EVERY:

@@ -55,15 +55,15 @@ class Overdue:
         while self._open and self._open[0][0] + AFTER <= self.clock.now():
             late.extend(each for each in self._open.popleft()[1] if not each.flying)
         ours = [each for each in late if self.tenure.holds(each)]
-        if unsure := [each for each in late if each not in ours and self.tenure.term(each.shard) == each.term]:
+        if unsure := [each for each in late if each not in ours and self.tenure.reads(each)]:
             self._open.append((self.clock.now(), unsure))
         for each in ours:
             await self.in_turn.enlist(each)
-        ours = [each for each in ours if self.tenure.holds(each)]  # a shard may be lost while that is written
+        ours = [each for each in ours if self.tenure.reads(each)]  # a shard may be lost while that is written
         await self.conditions.fold_all([each for each in ours if each.told is None])
         for each in ours:
             await self._hold(each)
-            if not each.flying and self.tenure.term(each.shard) == each.term:
+            if not each.flying and self.tenure.reads(each):
                 each.settled = True
                 each.done()
         self._look_later()

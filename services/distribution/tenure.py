@@ -45,7 +45,11 @@ class Tenure:
 
     def holds(self, delivery: Delivery) -> bool:
         """Tell, without waiting, whether a delivery may be acted on at this moment."""
-        return self._is_current(delivery.shard, delivery.term) and self.alive()
+        return self.reads(delivery) and self.alive()
+
+    def reads(self, delivery: Delivery) -> bool:
+        """Tell whether a delivery was read under the present term of its shard, sure or not."""
+        return self._is_current(delivery.shard, delivery.term)
 
     async def confirmed(self, delivery: Delivery) -> bool:
         """Wait until that is certain; False once its term is over, and then its new owner does what is to be done."""

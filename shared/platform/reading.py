@@ -128,12 +128,13 @@ class Tail:
     async def reach_end(self) -> None:
         """Return once all is applied that was in the topics at the call. For while `follow` runs; may be repeated.
 
-        Waits for a broker that is away; after `follow` has ended it returns at once.
+        Waits for a broker that is away, and for ever once `follow` has ended: nobody comes to the end any more, and
+        whoever shows something on the strength of it must not.
         """
         ends: Mapping[TopicPartition, int] | None = None
         while ends is None:
             if self._consumer is None:
-                return
+                await asyncio.Event().wait()
             try:
                 ends = await self._measured_ends(self._consumer, self._positions)
             except KafkaError as error:
@@ -142,8 +143,6 @@ class Tail:
         while any(self._positions[at] < end for at, end in ends.items()):
             self._stepped.clear()
             await self._stepped.wait()
-            if self._consumer is None:
-                return
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be applied, per partition."""
@@ -161,7 +160,6 @@ class Tail:
     async def close(self) -> None:
         """Let go of the connection; positions stay readable. May be repeated."""
         consumer, self._consumer = self._consumer, None
-        self._stepped.set()
         if consumer is not None:
             await close(consumer)
 

@@ -56,6 +56,8 @@ class Log:
     asked_back_to: list[datetime | None] = field(default_factory=list)
     newest_asked: list[tuple[int, str, datetime]] = field(default_factory=list)
     tiers_read: int = 0
+    behind: Callable[[], None] = lambda: None
+    """Called behind every append."""
 
     async def publish(
         self,
@@ -69,6 +71,7 @@ class Log:
         if topic is self.fail_on:
             raise ConnectionError(f"{topic} is away")
         self.appended.append(Outgoing(topic, key, value, headers, partition))
+        self.behind()
         return Appended(topic, partition or 0, len(self.appended) - 1, int(NOON.timestamp() * 1000))
 
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Appended]:

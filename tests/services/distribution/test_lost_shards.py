@@ -1,10 +1,16 @@
 """What a process does for a shard that it has just lost changes nothing of what the new owner finds."""
 
+import asyncio
+
+import pytest
+
 from services.distribution.deliveries import Delivery
 from services.distribution.outcome import Unreachable
 from services.distribution.tenure import Tenure
-from shared.domain.health import EndpointHealth
+from shared.domain.health import HEALTH, EndpointHealth
 from shared.domain.story import Lane
+from shared.domain.subscription import Ordering
+from shared.platform.topics import key_of
 from tests.services.distribution.deliveries import STORY, block_record, endpoint, item, subscription
 from tests.services.distribution.ledger import Bench
 
@@ -12,10 +18,10 @@ SHARDS = frozenset({0})
 DEAF = "ep_deaf"
 
 
-async def owing(*offsets: int) -> tuple[Bench, list[Delivery]]:
+async def owing(*offsets: int, ordering: Ordering = Ordering.LATEST) -> tuple[Bench, list[Delivery]]:
     """An endpoint's owner, and the deliveries that it has read for it and not sent yet."""
     bench = Bench()
-    bench.know(endpoint(DEAF), subscription("s1", DEAF))
+    bench.know(endpoint(DEAF), subscription("s1", DEAF, ordering))
     await bench.deliverer.gained(SHARDS)
     for offset in offsets:
         of = item(1, story_id=f"{STORY}:{offset}").model_copy(update={"seq": offset})
@@ -53,6 +59,42 @@ async def test_what_an_old_owner_sees_between_two_terms_is_not_kept_for_the_next
     assert list(kept.detour.loose[Lane.ROUTINE]) == [5]
     await bench.conditions.fold(second)
     assert list(kept.detour.loose[Lane.ROUTINE]) == [5, 6]
+
+
+@pytest.mark.parametrize("gained_again", [False, True], ids=["lost", "not yet read again"])
+async def test_who_waits_for_whom_is_listed_by_the_owner_alone(gained_again: bool) -> None:
+    """A list begun anew by somebody who knows nothing of it would let go of what it held."""
+    bench, (first, late) = await owing(5, 6, ordering=Ordering.EVERY)
+    await bench.in_turn.hold(first)
+    await bench.deliverer.lost(SHARDS)
+    if gained_again:
+        bench.tenure.gained(SHARDS)
+    await bench.in_turn.hold(late)
+    assert len(bench.log.health()) == 1
+    assert bench.held.of(late) is None
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["unsure for a moment", "lost"])
+async def test_what_happens_while_a_list_is_written_is_looked_at_again(lost: bool) -> None:
+    """Unsure of its group, the owner goes on once it is certain; of a shard that is lost nothing more is written."""
+    bench, _ = await owing(5, 6, ordering=Ordering.EVERY)
+    log = bench.log
+
+    def in_between() -> None:
+        log.behind = lambda: None
+        bench.alive = False
+        asyncio.get_running_loop().call_later(0.01, setattr, bench, "alive", True)
+        if lost:
+            bench.tenure.lost(SHARDS)
+            bench.in_turn.lost(SHARDS)
+            bench.conditions.lost(SHARDS)
+
+    log.behind = in_between
+    await bench.fall_due(60)
+    await bench.fall_due(60)
+    written = [one.key for one in log.health()]
+    assert (key_of(DEAF, HEALTH) in written) is not lost
+    assert len(written) == 1 or not lost
 
 
 async def test_nobody_holds_a_shard_under_no_term() -> None:
