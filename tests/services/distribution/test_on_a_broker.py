@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
@@ -16,7 +15,6 @@ from shared.domain.events import encode_event
 from shared.domain.story import Kind, Lane
 from shared.domain.subscription import EndpointSecret, EndpointState, Ordering
 from shared.platform.jobs import Job
-from shared.platform.provisioning import provision
 from shared.platform.publishing import Publisher
 from shared.platform.sealing import Sealer
 from shared.platform.settings import KafkaSettings
@@ -28,19 +26,6 @@ from tests.services.distribution.deliveries import block_record, endpoint, item,
 from tests.waiting import wait_until
 
 KEY = Fernet.generate_key().decode()
-
-
-@pytest.fixture
-async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
-    await provision(settings, profile="local")
-    return settings
-
-
-@pytest.fixture
-async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka) as opened:
-        yield opened
 
 
 @asynccontextmanager

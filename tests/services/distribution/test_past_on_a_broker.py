@@ -1,9 +1,7 @@
 """What the tables and the log tell at a hand-over, on a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
 from aiokafka.structs import TopicPartition
 
 from services.distribution.adapters.freshness import Freshness
@@ -16,26 +14,12 @@ from shared.domain.events import encode_event
 from shared.domain.item import Item
 from shared.domain.story import Kind, Lane
 from shared.platform.consumers import close, group_name, open_consumer
-from shared.platform.provisioning import provision
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Lookup, Tail
 from shared.platform.records import Record
 from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, key_of, name
 from tests.services.distribution.deliveries import NOON, item, released, subscription
-
-
-@pytest.fixture
-async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
-    await provision(settings, profile="local")
-    return settings
-
-
-@pytest.fixture
-async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka) as opened:
-        yield opened
 
 
 async def release(publisher: Publisher, of: Item) -> int:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
-import pytest
 from pydantic import SecretStr
 
 from deploy.local.ports import free_port
@@ -13,7 +12,6 @@ from services.ingest.main import jobs
 from services.ingest.settings import IngestSettings
 from shared.domain.events import StoryReceived, parse_event
 from shared.platform.jobs import Job
-from shared.platform.provisioning import provision
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Tail
 from shared.platform.records import Record
@@ -21,13 +19,6 @@ from shared.platform.settings import KafkaSettings
 from shared.platform.topics import Topic, key_of
 from tests.services.ingest.doors import KEY, NINJS, principal
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
-    await provision(settings, profile="local")
-    return settings
 
 
 @asynccontextmanager

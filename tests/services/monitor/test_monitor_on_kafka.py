@@ -1,6 +1,5 @@
 """The service itself on a real broker: lag, staleness, flight record, what is stuck, dead letters, its doors."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -24,19 +23,6 @@ from shared.platform.topics import Topic, key_of
 from tests.platform.cluster import set_offsets, settings
 from tests.services.monitor.wire import SECRET_WORDS, WITHIN, Story, asked, is_ready, publish, running
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
-    kafka = settings(kafka_bootstrap, topic_prefix)
-    await provision(kafka, profile="local")
-    return kafka
-
-
-@pytest.fixture
-async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka) as publisher:
-        yield publisher
 
 
 @pytest.fixture

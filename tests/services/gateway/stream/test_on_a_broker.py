@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from services.gateway.stream.frames import TOPIC_OF
 from services.gateway.stream.history import KafkaHistory
 from services.gateway.stream.hub import Logs, StreamHub
@@ -19,7 +17,6 @@ from shared.domain.state import KillRecord
 from shared.domain.story import Kind, Lane
 from shared.platform.health import Health
 from shared.platform.http import serve
-from shared.platform.provisioning import provision
 from shared.platform.publishing import Publisher
 from shared.platform.reading import Tail
 from shared.platform.settings import KafkaSettings
@@ -29,19 +26,6 @@ from tests.services.gateway.stream.releases import ReleasedLog, Standings, relea
 from tests.waiting import wait_until
 
 RELEASED = (Topic.RELEASED_FLASH, Topic.RELEASED)
-
-
-@pytest.fixture
-async def kafka(kafka_bootstrap: str, topic_prefix: str) -> KafkaSettings:
-    settings = KafkaSettings(bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
-    await provision(settings, profile="local")
-    return settings
-
-
-@pytest.fixture
-async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka) as opened:
-        yield opened
 
 
 async def release(publisher: Publisher, event: StoryReleased) -> None:
